@@ -1,0 +1,2 @@
+// Package daemon serves Docker's REST API.
+package daemon
