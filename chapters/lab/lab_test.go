@@ -1,0 +1,111 @@
+package lab
+
+import (
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// leakVar makes the helper tests below leave something behind; the run that they are part of has to fail.
+const leakVar = "CUTAWAY_LAB_LEAK"
+
+func TestMain(m *testing.M) {
+	Main(m, Sandbox)
+}
+
+func TestTestsAreAloneInTheirNamespaces(t *testing.T) {
+	require.Equal(t, 1, os.Getppid(), "the parent is PID 1 of a new PID namespace")
+	links, err := net.Interfaces()
+	require.NoError(t, err)
+	for _, l := range links {
+		require.NotEqual(t, "eth0", l.Name)
+	}
+	require.NoError(t, unix.Sethostname([]byte("lab")), "a sandbox has a hostname of its own")
+	dir := t.TempDir()
+	require.NoError(t, unix.Mount("lab", dir, "tmpfs", 0, ""), "a sandbox may mount")
+	require.NoError(t, unix.Unmount(dir, 0))
+}
+
+func TestLoopbackAnswers(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+}
+
+func TestOrphansAreReaped(t *testing.T) {
+	out, err := exec.Command("sh", "-c", "sleep 0.01 >/dev/null 2>&1 & echo $!").Output()
+	require.NoError(t, err)
+	require.NotEmpty(t, out) // the search for leftovers does the rest
+}
+
+func TestSandboxIsNotRoot(t *testing.T) {
+	require.False(t, ownsHost())
+	require.Zero(t, os.Geteuid())
+}
+
+func TestCgroupNamesDiffer(t *testing.T) {
+	require.NotEqual(t, CgroupName(t), CgroupName(t))
+	require.Contains(t, CgroupName(t), "cutaway-lab-")
+}
+
+func TestEveryKindOfLeakFailsTheRun(t *testing.T) {
+	for kind, want := range map[string]string{
+		"descriptor": "/dev/zero",
+		"mount":      "left-mounted",
+		"link":       "network link left0",
+		"process":    "(sleep)",
+		"none":       "",
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			requireLeak(t, kind, want)
+		})
+	}
+}
+
+func requireLeak(t *testing.T, kind, want string) {
+	t.Helper()
+	cmd := exec.Command(self(), "-test.run=^TestHelperLeaves$", "-test.count=1")
+	cmd.Env = append(os.Environ(), leakVar+"="+kind, stageVar+"=")
+	out, err := cmd.CombinedOutput()
+	if want == "" {
+		require.NoError(t, err, "%s", out)
+		return
+	}
+	var exit *exec.ExitError
+	require.True(t, errors.As(err, &exit), "a run with a leak succeeded: %s", out)
+	require.Equal(t, 1, exit.ExitCode())
+	require.Contains(t, string(out), "left behind")
+	require.Contains(t, string(out), want)
+}
+
+// TestHelperLeaves is no test: it is run by TestEveryKindOfLeakFailsTheRun in a sandbox of its own.
+func TestHelperLeaves(t *testing.T) {
+	switch os.Getenv(leakVar) {
+	case "descriptor":
+		_, err := unix.Open("/dev/zero", unix.O_RDONLY, 0)
+		require.NoError(t, err)
+	case "mount":
+		dir, err := os.MkdirTemp("", "left-mounted")
+		require.NoError(t, err)
+		require.NoError(t, unix.Mount("lab", dir, "tmpfs", 0, ""))
+	case "link":
+		require.NoError(t, netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "left0"}}))
+	case "process":
+		require.NoError(t, exec.Command("sleep", "1000").Start())
+	}
+}
+
+func TestVersionsAreComparedAsNumbers(t *testing.T) {
+	require.False(t, older("3.10"))
+	require.True(t, older("999.0"))
+}
