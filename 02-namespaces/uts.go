@@ -1,0 +1,67 @@
+package namespaces
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Hostname gives a container a name of its own: programs print it, log it and
+// put it into their prompts. It sets the name of the calling thread's UTS
+// namespace, and therefore the host's if no namespace was made.
+//
+// At most 64 bytes; needs CAP_SYS_ADMIN in the user namespace that owns the
+// UTS namespace.
+//
+// Man page: sethostname(2), uts_namespaces(7)
+type Hostname struct {
+	Name string
+}
+
+// Do sets the name and reads it back from uname(2).
+func (h Hostname) Do() error {
+	if err := unix.Sethostname([]byte(h.Name)); err != nil {
+		return &os.PathError{Op: "sethostname", Path: h.Name, Err: err}
+	}
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return os.NewSyscallError("uname", err)
+	}
+	return same("hostname", unix.ByteSliceToString(u.Nodename[:]), h.Name)
+}
+
+// String is hostname(1).
+func (h Hostname) String() string { return "hostname " + quote(h.Name) }
+
+// Domainname sets the NIS domain of a container, which is the other name in a
+// UTS namespace. It has nothing to do with DNS, and Docker's --domainname
+// sets it.
+//
+// Man page: setdomainname(2), uts_namespaces(7)
+type Domainname struct {
+	Name string
+}
+
+// Do sets the name and reads it back from uname(2).
+func (d Domainname) Do() error {
+	if err := unix.Setdomainname([]byte(d.Name)); err != nil {
+		return &os.PathError{Op: "setdomainname", Path: d.Name, Err: err}
+	}
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return os.NewSyscallError("uname", err)
+	}
+	return same("domainname", unix.ByteSliceToString(u.Domainname[:]), d.Name)
+}
+
+// String is domainname(1).
+func (d Domainname) String() string { return "domainname " + quote(d.Name) }
+
+// same is the read-back of a step: what the kernel says against what was set.
+func same(what, got, want string) error {
+	if got != want {
+		return fmt.Errorf("set %s to %q: it is %q", what, want, got)
+	}
+	return nil
+}
