@@ -18,7 +18,7 @@
 //
 // # Vocabulary
 //
-// A mode says how far from the host a package's tests are kept ([Plain], [Sandbox], [Root]). A tier is what
+// A mode says how far from the host a package's tests are kept ([Plain], [Sandbox], [Root], [RootOrSandbox]). A tier is what
 // the caller promised: CUTAWAY_TIER=root, as "make test" sets it, turns every skip for want of root or of an
 // installed program into a failure. A leak is a descriptor, mount, cgroup, link or process that was not there before
 // m.Run and is there afterwards; leaks fail the run.

@@ -17,8 +17,10 @@ const (
 	// started by anybody else, only the caller's, to 0.
 	Sandbox
 	// Root runs the tests in new mount, PID, network, UTS and IPC namespaces, but as the host's real root: for
-	// mknod(2), cgroups and many user IDs. Cgroup mounts stay visible.
+	// mknod(2), cgroups and many user IDs. Cgroup mounts stay visible. Without root the whole package is skipped.
 	Root
+	// RootOrSandbox is Root for root and Sandbox for everybody else, where the few tests that call NeedRoot are skipped.
+	RootOrSandbox
 )
 
 // TestingM is what lab needs of a *testing.M; the same as testscript's type of this name.
@@ -48,6 +50,11 @@ func Main(m *testing.M, mode Mode) {
 func Wrap(m TestingM, mode Mode) TestingM {
 	if os.Getenv(stageVar) == stageFirst {
 		os.Exit(first())
+	}
+	if mode == RootOrSandbox {
+		if mode = Sandbox; hostRoot() {
+			mode = Root
+		}
 	}
 	return wrapped{m, mode}
 }

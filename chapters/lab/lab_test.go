@@ -5,7 +5,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
@@ -15,8 +18,16 @@ import (
 // leakVar makes the helper tests below leave something behind; the run that they are part of has to fail.
 const leakVar = "CUTAWAY_LAB_LEAK"
 
+// TestMain runs these tests twice: in a sandbox and, as root, in Root mode.
 func TestMain(m *testing.M) {
-	Main(m, Sandbox)
+	if os.Getenv(leakVar) != "" {
+		patience = time.Second / 2
+	}
+	code := Wrap(m, Sandbox).Run()
+	if !isInside() {
+		code = max(code, Wrap(m, Root).Run())
+	}
+	os.Exit(code)
 }
 
 func TestTestsAreAloneInTheirNamespaces(t *testing.T) {
@@ -47,9 +58,14 @@ func TestOrphansAreReaped(t *testing.T) {
 	require.NotEmpty(t, out) // the search for leftovers does the rest
 }
 
-func TestSandboxIsNotRoot(t *testing.T) {
-	require.False(t, ownsHost())
+func TestBothModesAreRootButOnlyOneOnTheHost(t *testing.T) {
 	require.Zero(t, os.Geteuid())
+	err := unix.Mknod(t.TempDir()+"/null", unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3)))
+	if hostRoot() {
+		require.NoError(t, err)
+		return
+	}
+	require.ErrorIs(t, err, unix.EPERM)
 }
 
 func TestCgroupNamesDiffer(t *testing.T) {
@@ -72,20 +88,33 @@ func TestEveryKindOfLeakFailsTheRun(t *testing.T) {
 	}
 }
 
-func requireLeak(t *testing.T, kind, want string) {
+func TestLeftCgroupFailsTheRunAndIsSwept(t *testing.T) {
+	if !hostRoot() {
+		t.Skip("this test is for the second run, in Root mode")
+	}
+	out := requireLeak(t, "cgroup", "cgroup /")
+	for line := range strings.Lines(out) {
+		if dir, ok := strings.CutPrefix(strings.TrimSpace(line), "cgroup "); ok {
+			require.NoDirExists(t, dir)
+		}
+	}
+}
+
+func requireLeak(t *testing.T, kind, want string) string {
 	t.Helper()
 	cmd := exec.Command(self(), "-test.run=^TestHelperLeaves$", "-test.count=1")
-	cmd.Env = append(os.Environ(), leakVar+"="+kind, stageVar+"=")
+	cmd.Env = append(os.Environ(), leakVar+"="+kind, stageVar+"=", tierVar+"=")
 	out, err := cmd.CombinedOutput()
 	if want == "" {
 		require.NoError(t, err, "%s", out)
-		return
+		return ""
 	}
 	var exit *exec.ExitError
 	require.True(t, errors.As(err, &exit), "a run with a leak succeeded: %s", out)
 	require.Equal(t, 1, exit.ExitCode())
 	require.Contains(t, string(out), "left behind")
 	require.Contains(t, string(out), want)
+	return string(out)
 }
 
 // TestHelperLeaves is no test: it is run by TestEveryKindOfLeakFailsTheRun in a sandbox of its own.
@@ -100,6 +129,10 @@ func TestHelperLeaves(t *testing.T) {
 		require.NoError(t, unix.Mount("lab", dir, "tmpfs", 0, ""))
 	case "link":
 		require.NoError(t, netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "left0"}}))
+	case "cgroup":
+		if hostRoot() {
+			require.NoError(t, os.Mkdir(filepath.Join(cgroupMounts()[0], CgroupName(t)), 0o755))
+		}
 	case "process":
 		require.NoError(t, exec.Command("sleep", "1000").Start())
 	}

@@ -26,11 +26,11 @@ func NeedKernel(t testing.TB, version, why string) {
 // enough. With CUTAWAY_TIER=root it fails instead.
 func NeedRoot(t testing.TB) {
 	t.Helper()
-	if os.Geteuid() == 0 && ownsHost() {
+	if hostRoot() {
 		return
 	}
 	if promisedRoot() {
-		t.Fatalf("%s=root was promised, but the test runs as user %d", tierVar, os.Geteuid())
+		t.Fatalf("%s=root was promised, but the test runs as user %d or in a user namespace", tierVar, os.Geteuid())
 	}
 	t.Skip("needs root: run make test, or go test with sudo")
 }
@@ -68,11 +68,11 @@ func NeedSupport(t testing.TB, err error, version string) {
 // promisedRoot reports whether the caller said that everything the tests need is there.
 func promisedRoot() bool { return os.Getenv(tierVar) == "root" }
 
-// ownsHost reports whether this is the initial user namespace: true on the host and in Root mode, false in a
-// sandbox. Its inode number is the same on every kernel, PROC_USER_INIT_INO in linux/proc_ns.h.
-func ownsHost() bool {
+// hostRoot reports whether this process is root in the initial user namespace: true for root on the host and in Root
+// mode, false in a sandbox. The inode number is the same on every kernel, PROC_USER_INIT_INO in linux/proc_ns.h.
+func hostRoot() bool {
 	target, err := os.Readlink("/proc/self/ns/user")
-	return err == nil && target == "user:[4026531837]"
+	return err == nil && target == "user:[4026531837]" && os.Geteuid() == 0
 }
 
 // older reports whether the running kernel is older than version, which is like "5.11".

@@ -21,7 +21,7 @@ var forwarded = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGQUIT}
 
 // outside starts the first stage in new namespaces and returns the exit status of the tests.
 func outside(mode Mode) int {
-	if mode == Root && os.Geteuid() != 0 {
+	if mode == Root && !hostRoot() {
 		return skipPackage("needs root: run make test, or go test with sudo")
 	}
 	runtime.LockOSThread() // Pdeathsig is about the thread that started the child, prctl(2)
@@ -70,12 +70,19 @@ func attr(mode Mode) *syscall.SysProcAttr {
 	a.Cloneflags |= unix.CLONE_NEWUSER | unix.CLONE_NEWCGROUP
 	if os.Geteuid() == 0 {
 		a.UidMappings, a.GidMappings = identity("/proc/self/uid_map"), identity("/proc/self/gid_map")
-		a.GidMappingsEnableSetgroups = true
+		a.GidMappingsEnableSetgroups = setgroupsAllowed()
 		return a
 	}
 	a.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
 	a.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
 	return a
+}
+
+// setgroupsAllowed reports whether a user namespace made from here may allow setgroups(2): not once it was denied in
+// one that this one is below, user_namespaces(7).
+func setgroupsAllowed() bool {
+	text, err := os.ReadFile("/proc/self/setgroups")
+	return err == nil && strings.TrimSpace(string(text)) == "allow"
 }
 
 // identity maps every ID of this user namespace to itself. A line of the file reads
