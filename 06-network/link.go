@@ -1,0 +1,246 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Bridge makes a bridge: a switch in the kernel that every container's cable
+// is plugged into, so that containers reach each other and the host. Made once
+// by an engine; one that is there already is kept.
+//
+// The MAC is fixed: left to itself a bridge takes the lowest MAC of its ports,
+// which changes as containers come and go.
+//
+// Man page: bridge(8), ip-link(8)
+type Bridge struct {
+	Name string
+	MAC  string
+}
+
+// Do makes the bridge in the caller's namespace.
+// A link of that name that is no bridge is an error.
+func (b Bridge) Do() error {
+	h, err := rtnetlink("")
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	mac, err := net.ParseMAC(b.MAC)
+	if err != nil {
+		return fmt.Errorf("create bridge %s: %w", b.Name, err)
+	}
+	attrs := netlink.LinkAttrs{Name: b.Name, HardwareAddr: mac, TxQLen: -1}
+	err = h.LinkAdd(&netlink.Bridge{LinkAttrs: attrs})
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("create bridge %s: %w", b.Name, err)
+	}
+	link, err := h.LinkByName(b.Name)
+	if err != nil {
+		return fmt.Errorf("look up bridge %s: %w", b.Name, err)
+	}
+	if link.Type() != "bridge" {
+		return fmt.Errorf("create bridge %s: the name is taken by a link of type %s: %w", b.Name, link.Type(), unix.EEXIST)
+	}
+	return nil
+}
+
+// String returns the command that does the same.
+func (b Bridge) String() string {
+	return fmt.Sprintf("ip link show %s >/dev/null 2>&1 || ip link add %s address %s type bridge", b.Name, b.Name, b.MAC)
+}
+
+// Undo deletes the bridge; cables in it stay, unplugged.
+func (b Bridge) Undo() error { return deleteLink(b.Name) }
+
+// Veth makes a cable with two ends: one plugged into the bridge, the other
+// inside the container's namespace from its first moment. Without it the
+// container hears nobody but itself.
+//
+// Both ends are down. The kernel deletes both when either end, or the namespace
+// it is in, goes away.
+//
+// Man page: veth(4), ip-link(8)
+type Veth struct {
+	Name   string // the host's end, at most 15 bytes
+	Bridge string
+	NetNS  string // path of the namespace of the other end
+	Peer   string // the other end, such as eth0
+	MAC    string // of the other end
+}
+
+// Do makes the pair and plugs the host's end into the bridge.
+func (v Veth) Do() error {
+	ns, err := os.Open(v.NetNS)
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	mac, err := net.ParseMAC(v.MAC)
+	if err != nil {
+		return fmt.Errorf("create veth %s: %w", v.Name, err)
+	}
+	h, err := rtnetlink("")
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	bridge, err := h.LinkByName(v.Bridge)
+	if err != nil {
+		return fmt.Errorf("plug %s into bridge %s: %w", v.Name, v.Bridge, err)
+	}
+	err = h.LinkAdd(&netlink.Veth{
+		LinkAttrs:        netlink.LinkAttrs{Name: v.Name, MasterIndex: bridge.Attrs().Index, TxQLen: -1},
+		PeerName:         v.Peer,
+		PeerHardwareAddr: mac,
+		PeerNamespace:    netlink.NsFd(int(ns.Fd())),
+		PeerTxQLen:       -1,
+	})
+	if err != nil {
+		return fmt.Errorf("create veth %s to %s in %s: %w", v.Name, v.Peer, v.NetNS, err)
+	}
+	return nil
+}
+
+// String returns the commands that do the same.
+func (v Veth) String() string {
+	return fmt.Sprintf("ip link add %s type veth peer name %s address %s netns %s && ip link set %s master %s",
+		v.Name, v.Peer, v.MAC, quote(v.NetNS), v.Name, v.Bridge)
+}
+
+// Undo deletes the host's end, and with it the other.
+func (v Veth) Undo() error { return deleteLink(v.Name) }
+
+func deleteLink(name string) error {
+	h, err := rtnetlink("")
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	err = h.LinkDel(&netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Name: name}})
+	if missing := (netlink.LinkNotFoundError{}); errors.As(err, &missing) || errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("delete link %s: %w", name, err)
+	}
+	return nil
+}
+
+// Up switches a link on: every link begins switched off, even the loopback, so
+// that without this step a container cannot talk even to its own 127.0.0.1.
+//
+// Man page: ip-link(8)
+type Up struct {
+	NetNS string // path; "" = the caller's own
+	Link  string
+}
+
+// Do sets the link's flag IFF_UP.
+func (u Up) Do() error {
+	return onLink(u.NetNS, u.Link, func(h *netlink.Handle, link netlink.Link) error {
+		if err := h.LinkSetUp(link); err != nil {
+			return fmt.Errorf("set %s up: %w", u.Link, err)
+		}
+		return nil
+	})
+}
+
+// String returns the command that does the same.
+func (u Up) String() string { return in(u.NetNS) + "ip link set " + u.Link + " up" }
+
+// Address gives a link its IP address and says which others are reached over
+// it directly: the container's name on the network. The address of the bridge
+// makes the host the containers' gateway.
+//
+// Man page: ip-address(8), rtnetlink(7)
+type Address struct {
+	NetNS   string // path; "" = the caller's own
+	Link    string
+	Address netip.Prefix // such as 172.29.0.2/16
+}
+
+// Do adds the address, with the broadcast address of its prefix.
+func (a Address) Do() error {
+	return onLink(a.NetNS, a.Link, func(h *netlink.Handle, link netlink.Link) error {
+		addr := &netlink.Addr{IPNet: ipNet(a.Address)}
+		if err := h.AddrReplace(link, addr); err != nil {
+			return fmt.Errorf("add address %s to %s: %w", a.Address, a.Link, err)
+		}
+		return nil
+	})
+}
+
+// String returns the command that does the same.
+func (a Address) String() string {
+	return fmt.Sprintf("%sip address replace %s brd + dev %s", in(a.NetNS), a.Address, a.Link)
+}
+
+// Route sends everything that is not for a neighbour to the gateway, the
+// bridge's address on the host: the container's way out.
+//
+// Man page: ip-route(8), rtnetlink(7)
+type Route struct {
+	NetNS   string // path
+	Link    string
+	Gateway netip.Addr
+}
+
+// Do adds the default route. The link must be up and have an address.
+func (r Route) Do() error {
+	return onLink(r.NetNS, r.Link, func(h *netlink.Handle, link netlink.Link) error {
+		route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: r.Gateway.AsSlice()}
+		if err := h.RouteReplace(route); err != nil {
+			return fmt.Errorf("add default route via %s: %w", r.Gateway, err)
+		}
+		return nil
+	})
+}
+
+// String returns the command that does the same.
+func (r Route) String() string {
+	return fmt.Sprintf("%sip route replace default via %s dev %s", in(r.NetNS), r.Gateway, r.Link)
+}
+
+// onLink calls fn with a netlink socket in the namespace and the link in it.
+func onLink(netns, name string, fn func(*netlink.Handle, netlink.Link) error) error {
+	h, err := rtnetlink(netns)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	link, err := h.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("look up link %s: %w", name, err)
+	}
+	return fn(h, link)
+}
+
+// in returns the prefix that runs a command in a network namespace.
+func in(netns string) string {
+	if netns == "" {
+		return ""
+	}
+	return "nsenter --net=" + quote(netns) + " "
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
+
+// quote returns s as one word of bash.
+func quote(s string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-:=@%+,"
+	special := func(r rune) bool { return !strings.ContainsRune(plain, r) }
+	if s != "" && !strings.ContainsFunc(s, special) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

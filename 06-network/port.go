@@ -1,0 +1,102 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+)
+
+// ErrPortAllocated says that another container of this network publishes the port.
+var ErrPortAllocated = errors.New("port is already allocated")
+
+// held is a port of the host that we keep others from using.
+type held struct {
+	port   Port
+	socket io.Closer
+}
+
+// Reserve holds ports of the host for the container with this ID, all or none,
+// and returns them with every HostPort of 0 replaced by a free one of the
+// kernel's ephemeral range (sysctl net.ipv4.ip_local_port_range).
+//
+// A port is held by a socket bound to it, as nothing else makes the kernel
+// refuse it to other programs: the firewall takes the packets away before any
+// socket sees them. Errors: ErrPortAllocated when another of our containers has
+// it, EADDRINUSE when a program of the host has. After a restart an engine
+// reserves again what its running containers have published.
+func (n *Network) Reserve(id string, ports []Port) ([]Port, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var done []held
+	settled := make([]Port, 0, len(ports))
+	for _, p := range ports {
+		h, err := n.hold(p, done)
+		if err != nil {
+			for _, h := range done {
+				h.socket.Close()
+			}
+			return nil, err
+		}
+		done, settled = append(done, h), append(settled, h.port)
+	}
+	n.ports[id] = append(n.ports[id], done...)
+	return settled, nil
+}
+
+// hold binds the port, unless one of ours, or of those in also, has it.
+func (n *Network) hold(p Port, also []held) (held, error) {
+	taken := also
+	for _, hs := range n.ports {
+		taken = append(taken, hs...)
+	}
+	for _, h := range taken {
+		if h.port.clashes(p) {
+			return held{}, fmt.Errorf("bind for %s failed: %w", p.host(), ErrPortAllocated)
+		}
+	}
+	bind := map[string]func(Port) (held, error){"tcp": holdTCP, "udp": holdUDP}[p.Protocol]
+	if bind == nil {
+		return held{}, fmt.Errorf("publish %s: protocol %q is neither tcp nor udp", p, p.Protocol)
+	}
+	if p.HostIP.IsValid() && !p.HostIP.Is4() {
+		return held{}, fmt.Errorf("publish %s: only IPv4 addresses of the host can be published", p)
+	}
+	return bind(p)
+}
+
+func (p Port) clashes(q Port) bool {
+	return p.Protocol == q.Protocol && p.HostPort == q.HostPort &&
+		(p.anywhere() || q.anywhere() || p.HostIP == q.HostIP)
+}
+
+func holdTCP(p Port) (held, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp4", p.host().String())
+	if err != nil {
+		return held{}, err
+	}
+	p.HostPort = portOf(l.Addr())
+	return held{p, l}, nil
+}
+
+func holdUDP(p Port) (held, error) {
+	var lc net.ListenConfig
+	c, err := lc.ListenPacket(context.Background(), "udp4", p.host().String())
+	if err != nil {
+		return held{}, err
+	}
+	p.HostPort = portOf(c.LocalAddr())
+	return held{p, c}, nil
+}
+
+func portOf(a net.Addr) uint16 {
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		panic("a bound socket has no address and port: " + strconv.Quote(a.String()))
+	}
+	return ap.Port()
+}
