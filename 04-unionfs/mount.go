@@ -1,0 +1,252 @@
+package unionfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Mount shows a stack of layers as one tree. A container's root file system is the image's layers, read-only, with one
+// writable layer on top: many containers share the files below, and each sees only its own changes.
+//
+// Man page: mount(2), fsopen(2), mount(8)
+//
+// Do mounts in the mount namespace of the calling process and reads the result back from mountinfo;
+// Undo unmounts. Nothing is written to the layers themselves, save overlay's scratch files in Work.
+type Mount struct {
+	Type    string   `json:"type"`              // "overlay", "bind", or "fuse-overlayfs"
+	Source  string   `json:"source,omitempty"`  // bind: the whole tree
+	Dir     string   `json:"dir,omitempty"`     // overlay: what the next three are relative to
+	Lower   []string `json:"lower,omitempty"`   // overlay: read-only layers, nearest (topmost) first
+	Upper   string   `json:"upper,omitempty"`   // overlay: the writable layer; "" mounts read-only
+	Work    string   `json:"work,omitempty"`    // overlay: an empty directory on Upper's file system
+	Target  string   `json:"target"`            // an existing directory
+	Options []string `json:"options,omitempty"` // as mount -o takes them
+}
+
+// String returns the shell command that does the same.
+func (m Mount) String() string {
+	switch m.Type {
+	case "bind":
+		opts := strings.Join(append([]string{"bind"}, m.Options...), ",")
+		return fmt.Sprintf("mount -o %s %s %s", opts, quote(m.Source), quote(m.Target))
+	case "overlay":
+		// Names relative to Dir keep the options of 127 layers within the one page that mount(2) takes.
+		return fmt.Sprintf("(cd %s && mount -t overlay -o %s overlay %s)", quote(m.Dir), quote(m.data()), quote(m.Target))
+	default:
+		return fmt.Sprintf("(cd %s && %s -o %s %s)", quote(m.Dir), m.Type, quote(m.data()), quote(m.Target))
+	}
+}
+
+// Do mounts, and makes sure that the kernel shows the new mount at Target.
+func (m Mount) Do() error {
+	if err := m.attach(); err != nil {
+		return fmt.Errorf("mount %s on %q: %w", m.Type, m.Target, err)
+	}
+	return m.verify()
+}
+
+// Undo unmounts Target. While a process still has files open there, the mount leaves the tree at once and
+// dies with its last user (MNT_DETACH). A target that is no mount point, or is gone, is no error.
+func (m Mount) Undo() error {
+	err := unix.Unmount(m.Target, unix.UMOUNT_NOFOLLOW)
+	if errors.Is(err, unix.EBUSY) {
+		err = unix.Unmount(m.Target, unix.UMOUNT_NOFOLLOW|unix.MNT_DETACH)
+	}
+	if err == nil || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return &os.PathError{Op: "umount", Path: m.Target, Err: err}
+}
+
+func (m Mount) attach() error {
+	switch m.Type {
+	case "bind":
+		return m.bind()
+	case "overlay":
+		err := m.configure()
+		if errors.Is(err, errOldKernel) {
+			err = m.legacy()
+		}
+		return err
+	default:
+		return m.exec()
+	}
+}
+
+// bind shows one tree in a second place. A bind mount takes its own flags only from a second call: mount(2), "Creating a bind mount".
+func (m Mount) bind() error {
+	if err := unix.Mount(m.Source, m.Target, "", unix.MS_BIND, ""); err != nil || !m.readOnly() {
+		return err
+	}
+	return unix.Mount("", m.Target, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
+}
+
+var errOldKernel = errors.New("kernel does not take layers one by one")
+
+// configure mounts overlay with one call for each layer, so that their number and the length of their names are
+// not limited to a page of options. "lowerdir+" came with Linux 6.5; each string may have 255 bytes.
+func (m Mount) configure() error {
+	fd, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+		return errOldKernel
+	}
+	if err != nil {
+		return os.NewSyscallError("fsopen", err)
+	}
+	fsctx := os.NewFile(uintptr(fd), "overlay")
+	defer fsctx.Close()
+	for _, l := range m.Lower {
+		if err := unix.FsconfigSetString(fd, "lowerdir+", filepath.Join(m.Dir, l)); errors.Is(err, unix.EINVAL) {
+			return errOldKernel
+		} else if err != nil {
+			return fmt.Errorf("lowerdir+=%s: %w", l, explain(fsctx, err))
+		}
+	}
+	for _, kv := range m.settings() {
+		if err := set(fd, kv); err != nil {
+			return fmt.Errorf("%s: %w", kv, explain(fsctx, err))
+		}
+	}
+	if err := unix.FsconfigCreate(fd); err != nil {
+		return explain(fsctx, err)
+	}
+	return m.move(fsctx)
+}
+
+// settings are upperdir, workdir and the options, as fsconfig(2) takes them.
+func (m Mount) settings() []string {
+	kvs := []string{"source=overlay"}
+	if m.Upper != "" {
+		kvs = append(kvs, "upperdir="+filepath.Join(m.Dir, m.Upper), "workdir="+filepath.Join(m.Dir, m.Work))
+	}
+	return append(kvs, m.Options...)
+}
+
+func set(fd int, kv string) error {
+	if key, value, ok := strings.Cut(kv, "="); ok {
+		return unix.FsconfigSetString(fd, key, value)
+	}
+	return unix.FsconfigSetFlag(fd, kv)
+}
+
+// move turns the configured file system into a mount, and hangs it on Target.
+func (m Mount) move(fsctx *os.File) error {
+	attr := 0
+	if m.readOnly() {
+		attr = unix.MOUNT_ATTR_RDONLY
+	}
+	fd, err := unix.Fsmount(int(fsctx.Fd()), unix.FSMOUNT_CLOEXEC, attr)
+	if err != nil {
+		return explain(fsctx, os.NewSyscallError("fsmount", err))
+	}
+	defer unix.Close(fd)
+	err = unix.MoveMount(fd, "", unix.AT_FDCWD, m.Target, unix.MOVE_MOUNT_F_EMPTY_PATH)
+	return os.NewSyscallError("move_mount", err)
+}
+
+// explain adds what the kernel has to say: a file system context can be read for messages like
+// "e overlay: upper fs does not support tmpfile".
+func explain(fsctx *os.File, err error) error {
+	var said []string
+	buf := make([]byte, 4096)
+	for {
+		n, rerr := unix.Read(int(fsctx.Fd()), buf)
+		if rerr != nil || n == 0 {
+			break
+		}
+		said = append(said, strings.TrimSpace(strings.TrimLeft(string(buf[:n]), "ewi ")))
+	}
+	if len(said) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w (%s)", err, strings.Join(said, "; "))
+}
+
+// legacy mounts with mount(2), whose options must fit one page. So the names are short and relative, and a thread with a
+// working directory of its own (unshare(2), CLONE_FS) makes the call. The thread stays locked, and ends with its goroutine.
+func (m Mount) legacy() error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		done <- func() error {
+			if err := unix.Unshare(unix.CLONE_FS); err != nil {
+				return os.NewSyscallError("unshare", err)
+			}
+			if err := unix.Chdir(m.Dir); err != nil {
+				return &os.PathError{Op: "chdir", Path: m.Dir, Err: err}
+			}
+			flags := uintptr(0)
+			if m.readOnly() {
+				flags = unix.MS_RDONLY
+			}
+			return os.NewSyscallError("mount", unix.Mount("overlay", m.Target, "overlay", flags, m.data()))
+		}()
+	}()
+	return <-done
+}
+
+// data is the option string of mount(2). Names in it are relative and made here, so none needs escaping.
+func (m Mount) data() string {
+	opts := []string{"lowerdir=" + strings.Join(m.Lower, ":")}
+	if m.Upper != "" {
+		opts = append(opts, "upperdir="+m.Upper, "workdir="+m.Work)
+	}
+	return strings.Join(append(opts, m.Options...), ",")
+}
+
+func (m Mount) readOnly() bool {
+	for _, o := range m.Options {
+		if o == "ro" {
+			return true
+		}
+	}
+	return false
+}
+
+// verify looks for the mount in mountinfo.
+func (m Mount) verify() error {
+	b, err := os.ReadFile("/proc/thread-self/mountinfo")
+	if err != nil {
+		return err
+	}
+	kind, ok := mountedAt(string(b), m.Target)
+	if !ok {
+		return fmt.Errorf("mount %s on %q: not in mountinfo afterwards", m.Type, m.Target)
+	}
+	if m.Type == "overlay" && kind != "overlay" {
+		return fmt.Errorf("mount %s on %q: mountinfo shows %s there", m.Type, m.Target, kind)
+	}
+	return nil
+}
+
+// mountedAt returns the type of the file system mounted last on target:
+//
+//	36 35 0:53 / /mnt/merged rw,relatime shared:1 - overlay overlay rw,lowerdir=…
+func mountedAt(mountinfo, target string) (kind string, ok bool) {
+	if real, err := filepath.EvalSymlinks(target); err == nil {
+		target = real
+	}
+	target = strings.NewReplacer(`\`, `\134`, " ", `\040`, "\t", `\011`, "\n", `\012`).Replace(target)
+	for line := range strings.Lines(mountinfo) {
+		before, after, _ := strings.Cut(line, " - ")
+		if f := strings.Fields(before); len(f) > 4 && f[4] == target {
+			kind, _, _ = strings.Cut(after, " ")
+			ok = true
+		}
+	}
+	return kind, ok
+}
+
+// quote makes one shell word of s.
+func quote(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:,@%") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
