@@ -1,0 +1,202 @@
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Create makes a directory in every cgroup hierarchy: the container's own
+// groups, whose files hold its limits and count what it uses. A limit belongs
+// to a group, never to a process.
+//
+// Missing parents are made too. Undo kills what is still inside, removes the
+// groups, and the parents if they are empty. It waits up to 10 seconds for
+// dying processes to leave (EBUSY).
+//
+// Man page: cgroups(7), mkdir(2)
+type Create struct {
+	Name  string   // the last part of each path, below the base
+	Paths []string // one directory in each hierarchy
+}
+
+// Group is the handle of what Create makes.
+func (c Create) Group() Group { return Open(c.Paths...) }
+
+// Do makes the directories. Groups that exist already are no error.
+func (c Create) Do() error {
+	for _, p := range c.Paths {
+		if err := c.makeGroup(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeGroup makes one group and its parents.
+//
+// What if another container's Undo removes the empty parent between our two
+// mkdirs? Then the second says ENOENT, and we start again. Once our group
+// exists, its parents cannot be removed.
+func (c Create) makeGroup(path string) error {
+	base := strings.TrimSuffix(path, "/"+c.Name)
+	if err := onCgroupFS(base); err != nil {
+		return fmt.Errorf("make cgroup %q: %w", path, err)
+	}
+	var err error
+	for range 100 {
+		if err = os.MkdirAll(path, 0o755); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	if errors.Is(err, unix.EROFS) {
+		return fmt.Errorf("make cgroup %q: it is mounted read-only here (in a container: run it privileged): %w", path, err)
+	}
+	return err
+}
+
+// Undo removes the groups.
+func (c Create) Undo() error {
+	if err := c.Group().Remove(); err != nil {
+		return err
+	}
+	for _, p := range c.Paths {
+		for name := filepath.Dir(c.Name); name != "."; name = filepath.Dir(name) {
+			p = filepath.Dir(p)
+			if unix.Rmdir(p) != nil {
+				break // not empty: others use it
+			}
+		}
+	}
+	return nil
+}
+
+func (c Create) String() string { return "mkdir -p " + quote(c.Paths...) }
+
+// Delegate switches controllers on for the children of a v2 group. A v2 group
+// can use only what its parent passes on, all the way down from the root;
+// without this the container's group would have no memory.max at all.
+//
+// "No internal processes" (cgroup-v2.rst): a group that passes controllers on
+// may hold no process itself, or they would compete with its children. Only the
+// root is exempt. Where our base is not the root but a group that we live in (in
+// a container, in a user's slice), its processes move to the child Leaf first.
+//
+// There is no Undo: other groups may rely on it.
+//
+// Man page: cgroups(7)
+type Delegate struct {
+	Path        string
+	Controllers []string
+	Leaf        string `json:",omitempty"` // where the processes of Path go; "": Path must have none
+}
+
+// Do switches on what is off, and reads it back.
+func (d Delegate) Do() error {
+	file := filepath.Join(d.Path, "cgroup.subtree_control")
+	if d.missing(file) == "" {
+		return nil
+	}
+	if err := d.empty(); err != nil {
+		return err
+	}
+	if err := writeFile(file, d.missing(file)); err != nil {
+		if errors.Is(err, unix.EBUSY) {
+			return fmt.Errorf("%w (processes live in this group, and it is not the root: \"no internal processes\")", err)
+		}
+		return err
+	}
+	if m := d.missing(file); m != "" {
+		return fmt.Errorf("enable controllers in %q: the kernel did not take %s", file, m)
+	}
+	return nil
+}
+
+// missing is what has to be written: "+memory +pids".
+func (d Delegate) missing(file string) string {
+	got, _ := os.ReadFile(file)
+	have := " " + strings.TrimSpace(string(got)) + " "
+	var want []string
+	for _, c := range d.Controllers {
+		if !strings.Contains(have, " "+c+" ") {
+			want = append(want, "+"+c)
+		}
+	}
+	return strings.Join(want, " ")
+}
+
+// empty moves all processes to the leaf. It repeats, for they may fork.
+func (d Delegate) empty() error {
+	if d.Leaf == "" {
+		return nil
+	}
+	leaf := filepath.Join(d.Path, d.Leaf)
+	if err := os.Mkdir(leaf, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	for range 100 {
+		pids, err := readProcs(d.Path)
+		if err != nil || len(pids) == 0 {
+			return err
+		}
+		for _, pid := range pids {
+			err := writeFile(filepath.Join(leaf, "cgroup.procs"), fmt.Sprint(pid))
+			if err != nil && !errors.Is(err, unix.ESRCH) { // ESRCH: it has ended
+				return err
+			}
+		}
+	}
+	return fmt.Errorf("move the processes of %q to %q: they fork faster", d.Path, leaf)
+}
+
+func (d Delegate) String() string {
+	enable := "echo +" + strings.Join(d.Controllers, " +") + " > " + quote(filepath.Join(d.Path, "cgroup.subtree_control"))
+	if d.Leaf == "" {
+		return enable
+	}
+	leaf := filepath.Join(d.Path, d.Leaf)
+	return fmt.Sprintf("mkdir -p %s; while read -r p; do echo $p > %s; done < %s; %s", quote(leaf),
+		quote(leaf+"/cgroup.procs"), quote(d.Path+"/cgroup.procs"), enable)
+}
+
+// Inherit copies the processors and memory nodes of the parent to a new v1
+// cpuset group. It starts with none, and until it has some no process can join
+// it: ENOSPC, "no space left on device", a famous riddle. On v2 empty means "as
+// the parent", and nothing needs to be done.
+//
+// Man page: cpuset(7)
+type Inherit struct{ Path string }
+
+// Do copies what is empty, and leaves alone what is set.
+func (i Inherit) Do() error {
+	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
+		file := filepath.Join(i.Path, name)
+		own, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if strings.TrimSpace(string(own)) != "" {
+			continue
+		}
+		parent, err := os.ReadFile(filepath.Join(filepath.Dir(i.Path), name))
+		if err != nil {
+			return err
+		}
+		if err := (Set{Path: file, Value: strings.TrimSpace(string(parent))}).Do(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i Inherit) String() string {
+	cp := func(name string) string {
+		return "cat " + quote(filepath.Join(filepath.Dir(i.Path), name)) + " > " + quote(filepath.Join(i.Path, name))
+	}
+	return cp("cpuset.cpus") + "; " + cp("cpuset.mems")
+}

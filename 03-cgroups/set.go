@@ -1,0 +1,184 @@
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Set writes one limit into a file of the group, and reads it back. The kernel
+// checks, rounds and sometimes ignores what is written; many a container engine
+// prints "limit set" after writing to a file that is no cgroup's.
+//
+// Do accepts what the kernel rounds (memory to whole pages, say): Read tells
+// what it has become. Anything else is an error.
+//
+// Man page: cgroups(7)
+type Set struct {
+	Path     string // the file
+	Value    string
+	Optional bool `json:",omitempty"` // a kernel that has no such file is no error
+}
+
+// Do writes and reads back.
+func (s Set) Do() error {
+	err := writeFile(s.Path, s.Value)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && exists(filepath.Dir(s.Path)):
+		if s.Optional {
+			return nil
+		}
+		return fmt.Errorf("%w (this kernel has no such limit; it may be a matter of its configuration or boot options)", err)
+	case err != nil:
+		return err
+	}
+	got, err := s.Read()
+	if err != nil {
+		return err
+	}
+	if !s.accepts(got) {
+		return fmt.Errorf("set %q to %q: the kernel shows %q", s.Path, s.Value, got)
+	}
+	return nil
+}
+
+func (s Set) String() string {
+	echo := "echo " + quote(s.Value) + " > " + quote(s.Path)
+	if s.Optional {
+		return "[ ! -e " + quote(s.Path) + " ] || " + echo
+	}
+	return echo
+}
+
+// Read returns the limit as the kernel has it: the file's text, or of a file
+// with a line for each device that line. Where it is not Value, it was rounded
+// or spelt in another way.
+func (s Set) Read() (string, error) {
+	b, err := os.ReadFile(s.Path)
+	if err != nil {
+		return "", err
+	}
+	text := strings.TrimSpace(string(b))
+	if key, _, keyed := strings.Cut(s.Value, " "); keyed {
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, key+" ") {
+				return strings.TrimSpace(line), nil
+			}
+		}
+	}
+	return text, nil
+}
+
+// accepts says whether what the kernel shows means what was asked for:
+//
+//	asked 64000001           got 64000000 (whole pages)
+//	asked 1,0                got 0-1
+//	asked 8:0 rbps=1048576   got 8:0 rbps=1048576 wbps=max riops=max wiops=max
+//	asked -1 (v1: no limit)  got 9223372036854771712
+func (s Set) accepts(got string) bool {
+	if want, err := strconv.ParseInt(s.Value, 10, 64); err == nil {
+		if n, err := strconv.ParseInt(got, 10, 64); err == nil {
+			return want == -1 && n > 1<<60 || n <= want && want-n < s.grain()
+		}
+	}
+	if strings.HasPrefix(filepath.Base(s.Path), "cpuset.") {
+		return slices.Equal(expand(got), expand(s.Value))
+	}
+	fields := strings.Fields(got)
+	for _, want := range strings.Fields(s.Value) {
+		if !slices.Contains(fields, want) {
+			return false
+		}
+	}
+	return true
+}
+
+var hugeFile = regexp.MustCompile(`^hugetlb\.(\d+)([KMG])B\.`)
+
+// grain is the unit in which the kernel counts: whatever is below it is lost.
+func (s Set) grain() int64 {
+	name := filepath.Base(s.Path)
+	if m := hugeFile.FindStringSubmatch(name); m != nil {
+		n, _ := strconv.ParseInt(m[1], 10, 64)
+		return n << map[string]int{"K": 10, "M": 20, "G": 30}[m[2]]
+	}
+	if strings.HasPrefix(name, "memory.") {
+		return int64(os.Getpagesize())
+	}
+	return 1
+}
+
+// expand makes of "0-2,4" the numbers 0 1 2 4.
+func expand(list string) []int {
+	var all []int
+	for part := range strings.SplitSeq(list, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		a, err := strconv.Atoi(first)
+		if err != nil {
+			continue
+		}
+		b := a
+		if isRange {
+			b, _ = strconv.Atoi(last)
+		}
+		for n := a; n <= b; n++ {
+			all = append(all, n)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// errNotCgroup is the reason not to write what would become an ordinary file.
+var errNotCgroup = errors.New("not on a cgroup file system")
+
+// onCgroupFS checks by statfs(2) that a path is the kernel's, not a directory
+// in a tmpfs that looks like it.
+func onCgroupFS(path string) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return &os.PathError{Op: "statfs", Path: path, Err: err}
+	}
+	if st.Type != unix.CGROUP_SUPER_MAGIC && st.Type != unix.CGROUP2_SUPER_MAGIC {
+		return errNotCgroup
+	}
+	return nil
+}
+
+// writeFile writes a value in one write(2), as the kernel wants it. It never
+// makes a file.
+func writeFile(path, value string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := onCgroupFS(path); err != nil {
+		return &os.PathError{Op: "write", Path: path, Err: err}
+	}
+	if _, err := f.WriteString(value); err != nil {
+		return fmt.Errorf("write %q: %w", value, err)
+	}
+	return nil
+}
+
+var plain = regexp.MustCompile(`^[A-Za-z0-9_/.,:=+-]+$`)
+
+// quote makes words that a shell takes as they are.
+func quote(words ...string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		if quoted[i] = w; !plain.MatchString(w) {
+			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
+}
