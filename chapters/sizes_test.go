@@ -1,0 +1,179 @@
+package chapters_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/scanner"
+	"go/token"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	maxFile      = 400 // lines
+	maxFunction  = 70  // lines
+	maxParams    = 3
+	maxInterface = 5 // methods
+)
+
+// librarySize caps each room's library: lines of code without tests, comments, blank lines and cmd. Minimal is a
+// feature: before raising a number, look for the type, layer or option that can go.
+var librarySize = map[string]int{
+	"01-chroot":     400,
+	"02-namespaces": 1100,
+	"03-cgroups":    2000,
+	"04-unionfs":    2000,
+	"05-images":     2000,
+	"06-network":    2000,
+	"07-daemon":     2000,
+	"final":         9000,
+}
+
+// wide lists the functions that take more than three parameters, each with its reason. A context and a testing.TB
+// are not counted.
+var wide = map[string]string{
+	"01-chroot OpenIn": "the parameters of os.OpenFile, and the root",
+}
+
+func TestFilesFitOnFivePages(t *testing.T) {
+	for _, s := range sources(t) {
+		if n := s.fset.File(s.file.FileStart).LineCount(); n > maxFile {
+			t.Errorf("%s: %d lines, more than %d", s.path, n, maxFile)
+		}
+	}
+}
+
+// functions calls visit with every function of the repository that has a body.
+func functions(t *testing.T, visit func(source, *ast.FuncDecl)) {
+	t.Helper()
+	for _, s := range sources(t) {
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Body != nil {
+				visit(s, f)
+			}
+		}
+	}
+}
+
+func TestFunctionsFitOnOnePage(t *testing.T) {
+	var lengths []int
+	functions(t, func(s source, f *ast.FuncDecl) {
+		n := s.lines(f)
+		if n > maxFunction {
+			t.Errorf("%s: %s has %d lines, more than %d", s.at(f), f.Name.Name, n, maxFunction)
+		}
+		if !s.test {
+			lengths = append(lengths, n)
+		}
+	})
+	slices.Sort(lengths)
+	median, most := lengths[len(lengths)/2], lengths[len(lengths)*95/100]
+	t.Logf("%d functions: median %d lines, 95%% at most %d, longest %d", len(lengths), median, most, lengths[len(lengths)-1])
+	require.LessOrEqual(t, median, 12)
+	require.LessOrEqual(t, most, 45)
+}
+
+func TestFunctionsTakeFewParametersAndNoBool(t *testing.T) {
+	functions(t, func(s source, f *ast.FuncDecl) {
+		name := s.dir() + " " + f.Name.Name
+		if n := countParams(f.Type.Params); n > maxParams && wide[name] == "" {
+			t.Errorf("%s: %s takes %d parameters; more than %d belong in a struct", s.at(f), f.Name.Name, n, maxParams)
+		}
+		for _, p := range f.Type.Params.List {
+			if id, ok := p.Type.(*ast.Ident); ok && id.Name == "bool" && !callback(f) {
+				t.Errorf("%s: %s takes a bool: what does true mean where it is called?", s.at(f), f.Name.Name)
+			}
+		}
+	})
+}
+
+// callback reports whether somebody else's interface dictates a function's parameters: a command of testscript takes
+// "neg bool".
+func callback(f *ast.FuncDecl) bool {
+	return named(f.Type.Params.List[0].Type, "TestScript")
+}
+
+// named reports whether a type is pkg.Name or *pkg.Name for one of the names.
+func named(t ast.Expr, names ...string) bool {
+	if star, ok := t.(*ast.StarExpr); ok {
+		t = star.X
+	}
+	sel, ok := t.(*ast.SelectorExpr)
+	return ok && slices.Contains(names, sel.Sel.Name)
+}
+
+func countParams(list *ast.FieldList) int {
+	n := 0
+	for _, p := range list.List {
+		if !named(p.Type, "Context", "TB", "T", "B") {
+			n += max(1, len(p.Names))
+		}
+	}
+	return n
+}
+
+func TestNothingRunsBeforeMain(t *testing.T) {
+	functions(t, func(s source, f *ast.FuncDecl) {
+		if f.Name.Name == "init" && f.Recv == nil {
+			t.Errorf("%s: func init", s.at(f))
+		}
+	})
+}
+
+func TestInterfacesAreSmall(t *testing.T) {
+	for _, s := range sources(t) {
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if i, ok := n.(*ast.InterfaceType); ok && i.Methods.NumFields() > maxInterface {
+				t.Errorf("%s: an interface of %d methods, more than %d", s.at(n), i.Methods.NumFields(), maxInterface)
+			}
+			return true
+		})
+	}
+}
+
+func TestLibrariesStaySmall(t *testing.T) {
+	sizes := map[string]int{}
+	for _, s := range sources(t) {
+		if s.test || strings.Contains(s.path, "/cmd/") {
+			continue
+		}
+		sizes[s.room] += codeLines(t, s.path)
+	}
+	var table strings.Builder
+	for _, room := range slices.Sorted(maps.Keys(librarySize)) {
+		fmt.Fprintf(&table, "\n%-14s %5d of %5d", room, sizes[room], librarySize[room])
+		if sizes[room] > librarySize[room] {
+			t.Errorf("%s has %d lines of code, more than %d", room, sizes[room], librarySize[room])
+		}
+	}
+	t.Log("lines of code:", table.String())
+}
+
+// codeLines counts the lines of a file on which at least one token stands.
+func codeLines(t *testing.T, path string) int {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, path))
+	require.NoError(t, err)
+	var s scanner.Scanner
+	file := token.NewFileSet().AddFile(path, -1, len(text))
+	s.Init(file, text, nil, 0)
+	lines := map[int]bool{}
+	for {
+		pos, tok, lit := s.Scan()
+		if tok == token.EOF {
+			return len(lines)
+		}
+		if tok == token.SEMICOLON && lit == "\n" {
+			continue
+		}
+		for n := range 1 + strings.Count(lit, "\n") {
+			lines[file.Line(pos)+n] = true
+		}
+	}
+}
