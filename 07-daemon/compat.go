@@ -1,0 +1,48 @@
+package daemon
+
+import (
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+)
+
+// oldInspect is `docker inspect` before API 1.52, when the addresses on the
+// default network were shown twice. Scripts everywhere say
+// --format '{{.NetworkSettings.IPAddress}}'.
+type oldInspect struct {
+	container.InspectResponse
+	NetworkSettings *oldNetworkSettings // hides the embedded field of this name
+}
+
+type oldNetworkSettings struct {
+	*container.NetworkSettings
+	oldEndpoint
+}
+
+type oldEndpoint struct {
+	EndpointID, Gateway, IPAddress, MacAddress string
+	IPPrefixLen                                int
+	GlobalIPv6Address, IPv6Gateway             string
+	GlobalIPv6PrefixLen                        int
+}
+
+func withDefaultBridge(ctr container.InspectResponse) any {
+	if ctr.NetworkSettings == nil {
+		return ctr
+	}
+	old := &oldNetworkSettings{NetworkSettings: ctr.NetworkSettings}
+	if ep := ctr.NetworkSettings.Networks[network.NetworkBridge]; ep != nil {
+		old.oldEndpoint = oldEndpoint{
+			EndpointID: ep.EndpointID, MacAddress: ep.MacAddress.String(),
+			IPAddress: text(ep.IPAddress), IPPrefixLen: ep.IPPrefixLen, Gateway: text(ep.Gateway),
+			GlobalIPv6Address: text(ep.GlobalIPv6Address), GlobalIPv6PrefixLen: ep.GlobalIPv6PrefixLen,
+			IPv6Gateway: text(ep.IPv6Gateway),
+		}
+	}
+	return oldInspect{ctr, old}
+}
+
+// text is an address, "" if there is none; netip's own String says "invalid IP".
+func text(a interface{ MarshalText() ([]byte, error) }) string {
+	b, _ := a.MarshalText() // netip.Addr never fails
+	return string(b)
+}

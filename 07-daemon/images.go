@@ -1,0 +1,150 @@
+package daemon
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/moby/moby/api/pkg/authconfig"
+	"github.com/moby/moby/api/types/jsonstream"
+	"github.com/moby/moby/api/types/registry"
+)
+
+func (s *Server) imageRoutes() []route {
+	if s.engine.Images == nil {
+		return nil
+	}
+	return []route{
+		{Method: "GET", Path: "/images/json", Handle: s.imageList},
+		{Method: "GET", Path: "/images/{name}/json", Handle: s.imageInspect},
+		{Method: "POST", Path: "/images/create", Handle: s.pull},
+		{Method: "POST", Path: "/images/{name}/tag", Handle: s.tag},
+		{Method: "DELETE", Path: "/images/{name}", Handle: s.imageRemove},
+	}
+}
+
+func (s *Server) imageList(w http.ResponseWriter, r *http.Request) error {
+	filters, err := ParseFilters(query(r, "filters"))
+	if err != nil {
+		return err
+	}
+	found, err := s.engine.Images.List(r.Context(), ImageListOptions{
+		All: flag(r, "all"), Digests: flag(r, "digests"), SharedSize: flag(r, "shared-size"), Filters: filters,
+	})
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, orEmpty(found))
+}
+
+func (s *Server) imageInspect(w http.ResponseWriter, r *http.Request) error {
+	img, err := s.engine.Images.Inspect(r.Context(), name(r))
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, img)
+}
+
+// pull answers with one JSON object for each line of progress. An error before
+// the first line has a status of its own; after it, the status was sent, and the
+// error is the last line.
+func (s *Server) pull(w http.ResponseWriter, r *http.Request) error {
+	o, err := pullOptions(r)
+	if err != nil {
+		return err
+	}
+	lines := &lineWriter{w: w}
+	err = s.engine.Images.Pull(r.Context(), o, func(m jsonstream.Message) {
+		lines.write(progressLine{Message: m})
+	})
+	if err != nil && lines.begun {
+		lines.write(failureLine(err))
+	}
+	return err
+}
+
+func pullOptions(r *http.Request) (PullOptions, error) {
+	from, tag := query(r, "fromImage"), query(r, "tag")
+	if from == "" {
+		return PullOptions{}, Errorf(NotImplemented, "importing an image is not supported: fromImage is empty")
+	}
+	o := PullOptions{Platform: query(r, "platform")}
+	o.Ref, o.AllTags = joinReference(from, tag)
+	if auth, err := authconfig.Decode(r.Header.Get(registry.AuthHeader)); err == nil {
+		o.Auth = *auth // what cannot be read is no credential: public images need none
+	}
+	return o, nil
+}
+
+// joinReference puts together what the client took apart: "alpine" and "3.20"
+// are alpine:3.20, "alpine" and "sha256:…" are alpine@sha256:…
+func joinReference(from, tag string) (ref string, allTags bool) {
+	at := strings.Contains(from, "@")
+	colon := strings.LastIndexByte(from, ':')
+	tagged := colon > strings.LastIndexByte(from, '/') // not the port of a registry
+	switch {
+	case at || tag == "" && tagged:
+		return from, false
+	case tag == "":
+		return from, true
+	case tagged:
+		from = from[:colon] // the parameter takes precedence
+	}
+	if strings.Contains(tag, ":") {
+		return from + "@" + tag, false
+	}
+	return from + ":" + tag, false
+}
+
+// progressLine is a line of progress with the fields that old clients read.
+type progressLine struct {
+	jsonstream.Message
+	OldError string `json:"error,omitempty"` // before errorDetail; some clients know only this
+}
+
+func failureLine(err error) progressLine {
+	return progressLine{
+		Message:  jsonstream.Message{Error: &jsonstream.Error{Code: Status(err), Message: err.Error()}},
+		OldError: err.Error(),
+	}
+}
+
+// lineWriter writes JSON values and lets each out at once.
+type lineWriter struct {
+	w     http.ResponseWriter
+	begun bool
+}
+
+func (l *lineWriter) write(v any) {
+	if !l.begun {
+		l.w.Header().Set("Content-Type", "application/json")
+		l.begun = true
+	}
+	// A client that went away ends the request's context, and so the pull.
+	_ = json.NewEncoder(l.w).Encode(v)
+	_ = http.NewResponseController(l.w).Flush()
+}
+
+func (s *Server) tag(w http.ResponseWriter, r *http.Request) error {
+	repo, tag := query(r, "repo"), query(r, "tag")
+	if repo == "" {
+		return Errorf(Invalid, "invalid reference format: repository name is empty")
+	}
+	if tag != "" {
+		repo += ":" + tag
+	}
+	if err := s.engine.Images.Tag(r.Context(), name(r), repo); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+func (s *Server) imageRemove(w http.ResponseWriter, r *http.Request) error {
+	o := ImageRemoveOptions{Force: flag(r, "force"), NoPrune: flag(r, "noprune")}
+	removed, err := s.engine.Images.Remove(r.Context(), name(r), o)
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, orEmpty(removed))
+}
