@@ -8,68 +8,74 @@ import (
 	"strings"
 )
 
-// driver is one way to keep a stack of layers. A union driver keeps in each layer's diff only what the layer
-// changed, and lets the kernel merge at mount time. A whole-tree driver keeps in each diff the finished tree.
+// driver is one way to keep a stack of layers.
+//
+// A union driver keeps in a layer's diff only what the layer changed, and has the stack merged when it is mounted. It says
+// "removed" with a whiteout, a character device 0/0, and "nothing from below" with an attribute of the directory.
+// A whole-tree driver keeps in each diff the finished tree, and has nothing to merge.
 type driver interface {
-	// probe is nil if the driver works in dir, an existing directory, else it says why not.
+	// probe is nil if the driver works in dir, which exists, and else says why not.
 	probe(dir string) error
-	// create makes dir/diff for a layer on top of the diff directory parent ("" for a first layer).
+	// create makes dir/diff for a layer on top of the diff called parent ("" for a first layer).
 	create(dir, parent string) error
-	// destroy removes dir and everything in it; a missing dir is fine.
+	// destroy removes dir and all that is in it. A missing dir is fine.
 	destroy(dir string) error
-	// mount describes how layer l is shown; Target is filled in by the caller.
+	// mount says how layer l is shown. The caller fills in Target.
 	mount(s *Store, l layer) Mount
-	// opaque is the attribute that marks a directory as hiding what is below; "" for whole-tree drivers.
-	opaque() string
+	// mark is the name of that attribute; "" for a whole-tree driver.
+	mark() string
 }
 
+// drivers are Docker's, in its order of preference.
 var drivers = []struct {
 	name string
 	driver
 }{
 	{"overlay", overlay{}},
+	{"fuse-overlayfs", fuse{}},
+	{"btrfs", btrfs{}},
 	{"vfs", vfs{}},
 }
 
-// choose finds the driver for dir. A store that has layers stays with the driver that made them; the others could
-// not see them.
+// choose finds the driver for dir.
 func choose(dir, want string) (*Store, error) {
-	var no []string
+	reason := "it was asked for"
+	if want == "" {
+		if want = settled(dir); want != "" {
+			reason = "it made the layers that are here"
+		}
+	}
+	var failed []string
 	for _, d := range drivers {
-		s := &Store{dir: filepath.Join(dir, d.name), name: d.name, driver: d.driver}
-		layers, _ := os.ReadDir(s.path("layers"))
-		if want != d.name && (want != "" || hasOther(dir, d.name) && len(layers) == 0) {
+		if want != "" && want != d.name {
 			continue
 		}
-		err := errors.Join(os.MkdirAll(s.dir, 0o711), d.probe(s.dir))
-		switch {
-		case err == nil && want != "":
-			s.reason = "it was asked for"
-		case err == nil && len(layers) > 0:
-			s.reason = "it made the layers that are here"
-		case err == nil && len(no) == 0:
-			s.reason = "it is the best, and it works here"
-		case err == nil:
-			s.reason = "it works here; " + strings.Join(no, "; ")
-		default:
-			no = append(no, fmt.Sprintf("%s does not: %v", d.name, err))
-			_ = os.Remove(s.dir)
-			continue
+		s := &Store{dir: filepath.Join(dir, d.name), name: d.name, driver: d.driver, reason: reason}
+		err := os.MkdirAll(s.dir, 0o711)
+		if err == nil {
+			err = d.probe(s.dir)
 		}
-		return s, nil
+		if err == nil {
+			if want == "" {
+				s.reason = strings.Join(append(failed, "it is the best that works here"), "; ")
+			}
+			return s, nil
+		}
+		failed = append(failed, fmt.Sprintf("%s does not work here: %v", d.name, err))
+		_ = os.Remove(s.dir) // stays if there is something in it
 	}
-	if len(no) == 0 {
-		return nil, fmt.Errorf("unknown storage driver %q", want)
+	if len(failed) == 0 {
+		return nil, fmt.Errorf("no storage driver is called %q", want)
 	}
-	return nil, fmt.Errorf("no storage driver works in %q: %s", dir, strings.Join(no, "; "))
+	return nil, errors.New(strings.Join(failed, "; "))
 }
 
-// hasOther reports whether another driver has layers in dir.
-func hasOther(dir, name string) bool {
+// settled names the driver that has layers in dir: the others cannot see them.
+func settled(dir string) string {
 	for _, d := range drivers {
-		if layers, _ := os.ReadDir(filepath.Join(dir, d.name, "layers")); d.name != name && len(layers) > 0 {
-			return true
+		if layers, _ := os.ReadDir(filepath.Join(dir, d.name, "layers")); len(layers) > 0 {
+			return d.name
 		}
 	}
-	return false
+	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -75,7 +76,7 @@ func (m Mount) attach() error {
 		}
 		return err
 	default:
-		return m.exec()
+		return m.serve()
 	}
 }
 
@@ -200,14 +201,7 @@ func (m Mount) data() string {
 	return strings.Join(append(opts, m.Options...), ",")
 }
 
-func (m Mount) readOnly() bool {
-	for _, o := range m.Options {
-		if o == "ro" {
-			return true
-		}
-	}
-	return false
-}
+func (m Mount) readOnly() bool { return slices.Contains(m.Options, "ro") }
 
 // verify looks for the mount in mountinfo.
 func (m Mount) verify() error {

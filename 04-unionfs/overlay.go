@@ -4,113 +4,133 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// overlay lets the kernel merge: filesystems/overlayfs.rst.
+// overlay has the kernel merge: filesystems/overlayfs.rst.
 type overlay struct{}
 
-// probe mounts two directories as one. That is the only sure way to know: overlay refuses an upper directory on
-// overlayfs itself, on many network file systems, and on those without extended attributes or d_type.
+// probe merges two directories and deletes a file. Nothing less than trying tells whether it works: overlay refuses
+// an upper directory on another overlay, on most network file systems, and on those that lack
+// extended attributes or whiteouts.
 func (o overlay) probe(dir string) error {
+	return probe(dir, Mount{Type: "overlay", Options: o.options()})
+}
+
+func probe(dir string, m Mount) (err error) {
 	tmp, err := os.MkdirTemp(dir, ".probe")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
-	for _, sub := range []string{"lower", "upper", "work", "merged"} {
-		if err := os.Mkdir(filepath.Join(tmp, sub), 0o755); err != nil {
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	for _, sub := range []string{"lower/file", "upper", "work", "merged"} {
+		if err := os.MkdirAll(filepath.Join(tmp, sub), 0o711); err != nil {
 			return err
 		}
 	}
-	m := Mount{Type: "overlay", Dir: tmp, Lower: []string{"lower"}, Upper: "upper", Work: "work", Options: o.options()}
+	m.Dir, m.Lower, m.Upper, m.Work = tmp, []string{"lower"}, "upper", "work"
 	m.Target = filepath.Join(tmp, "merged")
 	if err := m.Do(); err != nil {
 		return err
 	}
-	// A container deletes with a whiteout, and an upper directory that cannot hold one is mounted read-only.
-	err = errors.Join(os.Mkdir(filepath.Join(m.Target, "d"), 0o755), m.Undo())
-	if err == nil {
-		err = unix.Lsetxattr(filepath.Join(tmp, "upper", "d"), o.opaque(), []byte("y"), 0)
-	}
-	return err
+	return errors.Join(os.Remove(filepath.Join(m.Target, "file")), m.Undo())
 }
 
 func (overlay) create(dir, parent string) error {
-	if err := os.Mkdir(filepath.Join(dir, "work"), 0o711); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "work"), 0o700); err != nil {
 		return err
 	}
-	return mkdirLike(filepath.Join(dir, "diff"), parent)
+	// The root of the uppermost layer is the root that is seen.
+	diff := filepath.Join(dir, "diff")
+	if err := os.Mkdir(diff, 0o755); err != nil {
+		return err
+	}
+	st := unix.Stat_t{Mode: 0o755}
+	if parent != "" {
+		if err := unix.Lstat(parent, &st); err != nil {
+			return &os.PathError{Op: "lstat", Path: parent, Err: err}
+		}
+	}
+	return errors.Join(os.Lchown(diff, int(st.Uid), int(st.Gid)), unix.Chmod(diff, st.Mode&0o7777))
 }
 
 func (overlay) destroy(dir string) error { return os.RemoveAll(dir) }
 
 func (o overlay) mount(s *Store, l layer) Mount {
-	m := Mount{Type: "overlay", Dir: s.dir, Lower: l.Lower, Options: o.options()}
 	own := filepath.Join("layers", dirName(l.ID))
 	switch {
-	case l.Link != "" && len(l.Lower) == 0:
-		return Mount{Type: "bind", Source: filepath.Join(s.dir, own, "diff"), Options: []string{"ro"}}
+	case len(l.Lower) == 0: // there is nothing to merge
+		return vfs{}.mount(s, l)
 	case l.Link != "":
-		m.Lower = append([]string{l.Link}, l.Lower...)
-		m.Options = append(m.Options, "ro")
-	case len(l.Lower) == 0:
-		return Mount{Type: "bind", Source: filepath.Join(s.dir, own, "diff")}
-	default:
-		m.Upper, m.Work = filepath.Join(own, "diff"), filepath.Join(own, "work")
+		lower := append([]string{l.Link}, l.Lower...)
+		return Mount{Type: "overlay", Dir: s.dir, Lower: lower, Options: append(o.options(), "ro")}
 	}
-	return m
+	return Mount{
+		Type: "overlay", Dir: s.dir, Options: o.options(),
+		Lower: l.Lower, Upper: filepath.Join(own, "diff"), Work: filepath.Join(own, "work"),
+	}
 }
 
-func (overlay) opaque() string {
+// mark needs the machine's own root in the "trusted." namespace, xattr(7). Root of a user namespace has "user.", since Linux 5.11.
+func (overlay) mark() string {
 	if inUserNamespace() {
 		return "user.overlay.opaque"
 	}
 	return "trusted.overlay.opaque"
 }
 
-// options keep what overlay writes to an upper directory free of private notes (origin handles, redirects of
-// renamed directories, files of metadata only), so that the directory can be read as a layer. Each has a default that
-// the kernel's builder chose, and is named only where this kernel knows it. Docker passes index=off for the
-// same reason, and compares trees file by file where the others are on.
+// options turn off what would leave overlay's private notes in an upper directory: files of which only the attributes were
+// copied (metacopy), directories renamed by reference (redirect_dir), handles of files below (index).
+// Without them the directory can be read as a layer. Each has a default that was chosen when the kernel was built, and is
+// named only where the kernel knows it. Docker passes index=off, and compares whole trees where the
+// others are on.
 func (overlay) options() []string {
 	if inUserNamespace() {
-		return []string{"userxattr"} // since Linux 5.11; implies the rest
+		return []string{"userxattr"} // excludes metacopy and redirect_dir
 	}
-	var opts []string
+	var off []string
 	for _, name := range []string{"index", "metacopy", "redirect_dir"} {
 		if _, err := os.Stat("/sys/module/overlay/parameters/" + name); err == nil {
-			opts = append(opts, name+"=off")
+			off = append(off, name+"=off")
 		}
 	}
-	return opts
+	return off
 }
 
-// mkdirLike makes the directory name with the mode and owner of like; with "", 0755 and ours.
-func mkdirLike(name, like string) error {
-	if err := os.Mkdir(name, 0o755); err != nil || like == "" {
-		return err
+// fuse has a program merge: fuse-overlayfs(1). Before Linux 5.11 it was the way for those who are not root. Its layers are overlay's.
+type fuse struct{ overlay }
+
+func (fuse) probe(dir string) error { return probe(dir, Mount{Type: "fuse-overlayfs"}) }
+
+func (f fuse) mount(s *Store, l layer) Mount {
+	m := f.overlay.mount(s, l)
+	if m.Type != "overlay" {
+		return m
 	}
-	var st unix.Stat_t
-	if err := unix.Stat(like, &st); err != nil {
-		return &os.PathError{Op: "stat", Path: like, Err: err}
+	m.Type, m.Options = "fuse-overlayfs", nil
+	if m.Upper == "" {
+		m.Options = []string{"ro"}
 	}
-	if err := unix.Lchown(name, int(st.Uid), int(st.Gid)); err != nil {
-		return &os.PathError{Op: "chown", Path: name, Err: err}
-	}
-	if err := unix.Chmod(name, st.Mode&0o7777); err != nil {
-		return &os.PathError{Op: "chmod", Path: name, Err: err}
+	return m
+}
+
+// serve starts the program that m.Type names; it returns once the mount is there, and the program stays until it is unmounted.
+func (m Mount) serve() error {
+	cmd := exec.Command(m.Type, "-o", m.data(), m.Target)
+	cmd.Dir = m.Dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
 	}
 	return nil
 }
 
-// inUserNamespace reports whether this process is root of less than the machine. The first namespace
-// maps every ID to itself: "         0          0 4294967295".
-func inUserNamespace() bool {
-	b, err := os.ReadFile("/proc/self/uid_map")
-	var inside, outside, count uint32
-	_, serr := fmt.Sscan(string(b), &inside, &outside, &count)
-	return err == nil && serr == nil && count != ^uint32(0)
-}
+// inUserNamespace reports whether this process is root, if at all, of less than the machine. The number is
+// PROC_USER_INIT_INO of linux/proc_ns.h.
+var inUserNamespace = sync.OnceValue(func() bool {
+	ns, err := os.Readlink("/proc/self/ns/user")
+	return err == nil && ns != "user:[4026531837]"
+})

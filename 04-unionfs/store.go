@@ -1,42 +1,43 @@
 package unionfs
 
 import (
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
-// Errors that callers may want to tell apart.
+// Errors of a store's methods.
 var (
 	ErrNotFound = errors.New("no such layer")
 	ErrExists   = errors.New("layer exists already")
-	ErrInUse    = errors.New("layer has other layers on top of it")
+	ErrInUse    = errors.New("layer has others on top of it")
 	ErrName     = errors.New("not a layer ID")
 )
 
 // Options says how a store keeps its layers.
 type Options struct {
-	// Driver is "overlay", "fuse-overlayfs", "btrfs" or "vfs"; "" is the best that works.
+	// Driver is "overlay", "fuse-overlayfs", "btrfs" or "vfs"; "" is the one that made the layers that
+	// are there, else the best that works.
 	Driver string
 }
 
-// Store is a directory of layers. Its methods may be called by many goroutines at once, and by many
-// processes that opened the same directory.
+// Store is a directory of layers. Its methods may be called by many goroutines at once, and by many processes that
+// opened the same directory.
 //
-//	DIR/overlay/layers/sha256-2c26…/layer.json   what the layer is (a layer exists once this directory does)
+//	DIR/overlay/layers/sha256-2c26…/layer.json   what the layer is
 //	                               /diff/        its files
-//	                               /work/        overlay's own scratch space, for containers' layers only
-//	           /l/ABCDEFGH                       a short name of a layer's diff: mount options are one page
-//	           /tmp/…                            layers being made or removed; flock(2) says whether still
+//	                               /work/        overlay's own scratch directory
+//	           /l/ABCDEFGH                       a short name for the layer's diff: a symbolic link
+//	           /tmp/…                            layers that are being made or removed
+//
+// Invariants:
+//
+//  1. A layer exists when its directory in layers does; that comes and goes by rename(2), complete.
+//  2. The files of a layer from Apply never change. Only those of a layer from Fork do, and nothing builds on it.
+//  3. Whoever works in tmp holds a shared lock on it, flock(2). What is there without a lock is left over from a crash.
 type Store struct {
 	dir    string
 	name   string
@@ -44,23 +45,11 @@ type Store struct {
 	reason string
 }
 
-// layer is what layer.json holds.
-type layer struct {
-	ID     string   `json:"id"`
-	Parent string   `json:"parent,omitempty"`
-	Link   string   `json:"link,omitempty"`  // l/ABCDEFGH; "" for the writable layer of a container
-	Lower  []string `json:"lower,omitempty"` // links of the layers below, nearest first
-	Size   int64    `json:"size"`            // bytes in regular files when it was applied
-}
-
-// Open opens the store in dir, and makes it if need be. Layers that a crash left half-made or half-removed
-// are removed. An unknown driver, or a named one that does not work in dir, is an error that says why.
+// Open opens the store in dir, and makes it if need be. What a crash left half-made or half-removed is removed. A
+// driver that is unknown, or that was named and does not work here, is an error that says why.
 func Open(dir string, o Options) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return nil, err
 	}
 	s, err := choose(dir, o.Driver)
@@ -81,13 +70,13 @@ func (s *Store) Driver() string { return s.name }
 // Reason says why that driver is in use.
 func (s *Store) Reason() string { return s.reason }
 
-// Has reports whether the layer id is complete.
+// Has reports whether the layer id is there, complete.
 func (s *Store) Has(id string) bool {
 	_, err := s.layer(id)
 	return err == nil
 }
 
-// List returns the IDs of all layers, sorted as their directories are.
+// List returns the IDs of all layers, in the order of their names.
 func (s *Store) List() ([]string, error) {
 	entries, err := os.ReadDir(s.path("layers"))
 	ids := make([]string, 0, len(entries))
@@ -97,211 +86,87 @@ func (s *Store) List() ([]string, error) {
 	return ids, err
 }
 
-// Apply makes the layer id out of an uncompressed tar of changes to parent ("" for a first layer), and returns
-// the bytes in its regular files. The stream is read to its end; any error, also one in place of the
-// final io.EOF (say, of a reader that verifies a digest), leaves no layer behind. A layer that is there already,
-// or that somebody else completes first, is kept: both callers succeed.
+// Apply makes the layer id out of an uncompressed tar archive of changes to the layer parent ("" for a first layer), and returns
+// the bytes in its regular files. The stream is read to its end. Any error, also one that a
+// verifying reader returns in place of the last io.EOF, leaves no layer behind. A layer that is there already, or
+// that somebody else completes first, is kept: both callers succeed.
 func (s *Store) Apply(id, parent string, tarStream io.Reader) (size int64, err error) {
-	l, err := s.child(id, parent)
-	if err != nil {
-		return 0, err
-	}
-	d, err := s.draft(l)
+	d, err := s.draft(id, parent)
 	if err != nil {
 		return 0, err
 	}
 	defer d.discard()
-	u, err := newUnpacker(s, l, filepath.Join(d.dir, "diff"))
-	if err != nil {
-		return 0, err
+	u := &unpacker{mark: s.driver.mark(), diff: filepath.Join(d.dir, "diff")}
+	if u.mark != "" {
+		u.lowers = s.lowers(d.layer)
 	}
-	if l.Size, err = u.unpack(tarStream); err != nil {
+	if d.Size, err = u.unpack(tarStream); err != nil {
 		return 0, fmt.Errorf("apply layer %s: %w", id, err)
 	}
-	if l.Link, err = s.link(id); err != nil {
+	if err := d.link(); err != nil {
 		return 0, err
 	}
-	err = d.publish(l)
-	if err != nil {
-		_ = os.Remove(s.path(l.Link))
+	if err := d.publish(); !errors.Is(err, ErrExists) {
+		return d.Size, err
 	}
-	if errors.Is(err, ErrExists) {
-		return l.Size, nil
-	}
-	return l.Size, err
+	return d.Size, nil
 }
 
-// Fork makes the writable layer id on top of parent ("" for an empty root). It does not touch the parent's files
-// with the overlay driver; vfs copies them all.
+// Fork makes the writable layer id on top of parent ("" for an empty root). It copies nothing with the overlay drivers,
+// nothing at first with btrfs, and everything with vfs.
 func (s *Store) Fork(id, parent string) error {
-	l, err := s.child(id, parent)
-	if err != nil {
-		return err
-	}
-	d, err := s.draft(l)
+	d, err := s.draft(id, parent)
 	if err != nil {
 		return err
 	}
 	defer d.discard()
-	return d.publish(l)
+	return d.publish()
 }
 
-// Mount returns the step that shows the layer id, and all below it, at the directory target. Writes go to the
-// layer if it came from Fork; a layer that came from Apply is shown read-only.
+// Mount returns the step that shows the layer id, and all below it, at the directory target. Writes go into a
+// layer from Fork; a layer from Apply is shown read-only.
 func (s *Store) Mount(id, target string) (Mount, error) {
 	l, err := s.layer(id)
 	if err != nil {
 		return Mount{}, err
 	}
-	if target, err = filepath.Abs(target); err != nil {
-		return Mount{}, err
-	}
 	m := s.driver.mount(s, l)
-	m.Target = target
-	return m, nil
+	m.Target, err = filepath.Abs(target)
+	return m, err
 }
 
-// Remove removes the layer id, which must not be mounted. A layer that others build on is ErrInUse.
+// Remove removes the layer id, which must not be mounted. A layer that others build on is refused with ErrInUse.
 func (s *Store) Remove(id string) error {
 	l, err := s.layer(id)
 	if err != nil {
 		return err
 	}
 	if l.Link != "" {
-		if err := s.unused(l); err != nil {
+		if err := s.unused(id); err != nil {
 			return err
 		}
 	}
-	trash := filepath.Join(s.path("tmp"), rand.Text())
-	if err := os.Rename(s.path("layers", dirName(id)), trash); err != nil {
+	d, err := s.lock()
+	if err != nil {
+		return err
+	}
+	defer d.discard()
+	if err := os.Rename(s.path("layers", dirName(id)), d.dir); err != nil {
 		return fmt.Errorf("remove layer %s: %w", id, err)
 	}
 	if l.Link != "" {
-		_ = os.Remove(s.path(l.Link))
+		_ = os.Remove(s.path(l.Link)) // recover removes it if this does not
 	}
-	return s.driver.destroy(trash)
+	return s.driver.destroy(d.dir)
 }
 
-// unused is nil if no layer builds on l.
-func (s *Store) unused(l layer) error {
+// unused is nil if no layer builds on the layer id.
+func (s *Store) unused(id string) error {
 	ids, err := s.List()
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		if other, err := s.layer(id); err == nil && other.Parent == l.ID {
-			return fmt.Errorf("remove layer %s: %w: %s", l.ID, ErrInUse, id)
-		}
-	}
-	return nil
-}
-
-func (s *Store) path(elem ...string) string {
-	return filepath.Join(append([]string{s.dir}, elem...)...)
-}
-
-// diff is the directory of the layer's own files.
-func (s *Store) diff(id string) string { return s.path("layers", dirName(id), "diff") }
-
-// lowers are the directories below the layer's own, nearest first.
-func (s *Store) lowers(l layer) []string {
-	dirs := make([]string, len(l.Lower))
-	for i, link := range l.Lower {
-		dirs[i] = s.path(link)
-	}
-	return dirs
-}
-
-// layer reads the description of the layer id.
-func (s *Store) layer(id string) (l layer, err error) {
-	if err := checkID(id); err != nil {
-		return l, err
-	}
-	b, err := os.ReadFile(s.path("layers", dirName(id), "layer.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return l, fmt.Errorf("%w: %s", ErrNotFound, id)
-	}
-	if err != nil {
-		return l, err
-	}
-	if err := json.Unmarshal(b, &l); err != nil {
-		return l, fmt.Errorf("read description of layer %s: %w", id, err)
-	}
-	return l, nil
-}
-
-// child describes a new layer id on top of parent.
-func (s *Store) child(id, parent string) (layer, error) {
-	l := layer{ID: id, Parent: parent}
-	if err := checkID(id); err != nil || parent == "" {
-		return l, err
-	}
-	p, err := s.layer(parent)
-	if err != nil {
-		return l, err
-	}
-	if p.Link == "" {
-		return l, fmt.Errorf("layer %s cannot build on %s, which is writable", id, parent)
-	}
-	l.Lower = append([]string{p.Link}, p.Lower...)
-	return l, nil
-}
-
-// link gives the layer id a short name.
-func (s *Store) link(id string) (string, error) {
-	for {
-		name := filepath.Join("l", rand.Text()[:8])
-		err := os.Symlink(filepath.Join("..", "layers", dirName(id), "diff"), s.path(name))
-		if !errors.Is(err, fs.ErrExist) {
-			return name, err
-		}
-	}
-}
-
-var idPattern = regexp.MustCompile(`^(sha256:)?[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$`)
-
-func checkID(id string) error {
-	if !idPattern.MatchString(id) {
-		return fmt.Errorf("%w: %q", ErrName, id)
-	}
-	return nil
-}
-
-// dirName has no colon, which overlay's lowerdir= would take for the end of a name.
-func dirName(id string) string { return strings.Replace(id, "sha256:", "sha256-", 1) }
-
-// recover removes what a crash left behind: drafts that nobody holds, and short names of no layer.
-func (s *Store) recover() error {
-	drafts, err := os.ReadDir(s.path("tmp"))
-	if err != nil {
-		return err
-	}
-	for _, e := range drafts {
-		if err := s.sweep(s.path("tmp", e.Name())); err != nil {
-			return err
-		}
-	}
-	links, err := os.ReadDir(s.path("l"))
-	for _, e := range links {
-		if _, err := os.Stat(s.path("l", e.Name())); errors.Is(err, fs.ErrNotExist) {
-			_ = os.Remove(s.path("l", e.Name()))
+	for _, other := range ids {
+		if l, err := s.layer(other); err == nil && l.Parent == id {
+			return fmt.Errorf("remove layer %s: %w: %s", id, ErrInUse, other)
 		}
 	}
 	return err
-}
-
-// sweep removes one draft, unless its maker still holds the lock.
-func (s *Store) sweep(dir string) error {
-	f, err := os.Open(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-		return nil
-	}
-	return s.driver.destroy(dir)
 }

@@ -8,54 +8,45 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// private reports whether an attribute belongs to the host or to overlay itself, and not to the layer's content. An archive
-// that could set overlay's would decide what is seen below (redirect) or that nothing is (opaque).
-func private(key string) bool {
+// paxXattr begins the names of PAX records that hold extended attributes.
+const paxXattr = "SCHILY.xattr."
+
+// foreign reports whether an attribute is no part of a layer's content: SELinux labels are the host's, and overlay's own would let an
+// archive decide what is seen of the layers below (opaque, redirect).
+func foreign(key string) bool {
 	return strings.HasPrefix(key, "trusted.overlay.") || strings.HasPrefix(key, "user.overlay.") || key == "security.selinux"
 }
 
-// xattrs reads the extended attributes of name that belong to its layer. Symbolic links are not followed.
-func xattrs(name string) (map[string]string, error) {
-	size, err := unix.Llistxattr(name, nil)
-	if errors.Is(err, unix.ENOTSUP) || err == nil && size == 0 {
+// xattrs reads the extended attributes of a file; a symbolic link is not followed.
+func xattrs(file string) (map[string]string, error) {
+	var list, value [64 << 10]byte // XATTR_LIST_MAX, XATTR_SIZE_MAX: xattr(7)
+	n, err := unix.Llistxattr(file, list[:])
+	if errors.Is(err, unix.ENOTSUP) || n == 0 && err == nil {
 		return nil, nil
 	}
-	list := make([]byte, max(size, 0))
-	if err == nil {
-		size, err = unix.Llistxattr(name, list)
-	}
 	if err != nil {
-		return nil, &os.PathError{Op: "llistxattr", Path: name, Err: err}
+		return nil, &os.PathError{Op: "llistxattr", Path: file, Err: err}
 	}
 	all := map[string]string{}
-	for key := range strings.SplitSeq(strings.TrimRight(string(list[:size]), "\x00"), "\x00") {
-		if private(key) {
+	for key := range strings.SplitSeq(strings.TrimRight(string(list[:n]), "\x00"), "\x00") {
+		if foreign(key) {
 			continue
 		}
-		value := make([]byte, 64<<10) // XATTR_SIZE_MAX
-		n, err := unix.Lgetxattr(name, key, value)
+		n, err := unix.Lgetxattr(file, key, value[:])
 		if err != nil {
-			return nil, &os.PathError{Op: "lgetxattr " + key, Path: name, Err: err}
+			return nil, &os.PathError{Op: "lgetxattr " + key, Path: file, Err: err}
 		}
 		all[key] = string(value[:n])
 	}
 	return all, nil
 }
 
-// setXattr sets one attribute. A file system that cannot hold it is no error, as in Docker; nor is an attribute that only the
-// machine's root may set, for root of a user namespace.
-func setXattr(name, key, value string) error {
-	err := unix.Lsetxattr(name, key, []byte(value), 0)
+// setXattr sets an attribute. One that the file system cannot hold is left out, as Docker does; so is one that only
+// the machine's own root may set, for root of a user namespace.
+func setXattr(file, key, value string) error {
+	err := unix.Lsetxattr(file, key, []byte(value), 0)
 	if err == nil || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EPERM) && inUserNamespace() {
 		return nil
 	}
-	return &os.PathError{Op: "lsetxattr " + key, Path: name, Err: err}
-}
-
-func copyXattrs(from, to string) error {
-	all, err := xattrs(from)
-	for key, value := range all {
-		err = errors.Join(err, setXattr(to, key, value))
-	}
-	return err
+	return &os.PathError{Op: "lsetxattr " + key, Path: file, Err: err}
 }

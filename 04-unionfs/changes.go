@@ -1,0 +1,193 @@
+package unionfs
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Kind says what a layer did to a file. The numbers are those of Docker's API.
+type Kind uint8
+
+// What a layer can do to a file.
+const (
+	Modified Kind = iota
+	Added
+	Deleted
+)
+
+// String returns the letter that docker diff shows.
+func (k Kind) String() string { return string("CAD"[k%3]) }
+
+// Change is one thing that a layer did to what is below.
+type Change struct {
+	Kind Kind
+	Path string // absolute in the layer's root: "/etc/hosts"
+}
+
+// Changes returns what the layer id changes, in the order of a directory walk. A directory counts as modified when something in it changed.
+// The root itself is never listed.
+func (s *Store) Changes(id string) ([]Change, error) {
+	l, err := s.layer(id)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := s.nodes(l)
+	var all []Change
+	for _, n := range nodes {
+		switch {
+		case n.Path == "/":
+		case n.opaque():
+			all = append(all, hidden(s.lowers(l), s.diff(id), path.Dir(n.Path))...)
+		default:
+			all = append(all, n.Change)
+		}
+	}
+	return all, err
+}
+
+// Usage returns the bytes in the regular files that the layer id adds or changes. A file with many names counts once.
+func (s *Store) Usage(id string) (bytes int64, err error) {
+	l, err := s.layer(id)
+	if err != nil {
+		return 0, err
+	}
+	nodes, err := s.nodes(l)
+	seen := map[uint64]bool{}
+	for _, n := range nodes {
+		if n.Kind != Deleted && n.st.Mode&unix.S_IFMT == unix.S_IFREG && !seen[n.st.Ino] {
+			seen[n.st.Ino] = true
+			bytes += n.st.Size
+		}
+	}
+	return bytes, err
+}
+
+// node is a change with the file that shows it. An opaque directory is followed by a node that deletes ".wh..opq"
+// in it, which is just how an archive says it.
+type node struct {
+	Change
+	file string
+	st   unix.Stat_t
+}
+
+func (n node) isDir() bool  { return n.st.Mode&unix.S_IFMT == unix.S_IFDIR }
+func (n node) opaque() bool { return n.Kind == Deleted && path.Base(n.Path) == opaqueName }
+
+// nodes returns the changes of layer l, sorted as a walk meets them.
+func (s *Store) nodes(l layer) ([]node, error) {
+	now, err := scan(s.diff(l.ID))
+	if err != nil {
+		return nil, err
+	}
+	if s.driver.mark() != "" {
+		return unionNodes(now, s.lowers(l)), nil
+	}
+	var was []node
+	if l.Parent != "" {
+		was, err = scan(s.diff(l.Parent))
+	}
+	return treeNodes(was, now), err
+}
+
+// scan lists a directory, all of it added.
+func scan(dir string) (nodes []node, err error) {
+	err = filepath.WalkDir(dir, func(file string, _ fs.DirEntry, err error) error {
+		n := node{Change: Change{Added, path.Clean("/" + file[len(dir):])}, file: file}
+		if err == nil {
+			err = lstat(file, &n.st)
+		}
+		nodes = append(nodes, n)
+		return err
+	})
+	return nodes, err
+}
+
+// unionNodes reads the changes off a union driver's diff: what is there was added or modified, or says "removed".
+func unionNodes(diff []node, lowers []string) []node {
+	var nodes []node
+	for _, n := range diff {
+		if isWhiteout(&n.st) {
+			n.Kind = Deleted
+		} else if n.Path == "/" || find(lowers, n.Path[1:]) != "" {
+			n.Kind = Modified
+		}
+		nodes = append(nodes, n)
+		if n.isDir() && isOpaque(n.file) {
+			nodes = append(nodes, node{Change: Change{Deleted, path.Join(n.Path, opaqueName)}})
+		}
+	}
+	return nodes
+}
+
+// treeNodes compares two finished trees.
+func treeNodes(was, now []node) []node {
+	old, cur, changed := map[string]node{}, map[string]node{}, map[string]node{}
+	for _, n := range was {
+		old[n.Path] = n
+	}
+	for _, n := range now {
+		cur[n.Path] = n
+		if o, ok := old[n.Path]; ok && same(o, n) {
+			continue
+		} else if ok || n.Path == "/" {
+			n.Kind = Modified
+		}
+		changed[n.Path] = n
+	}
+	for _, n := range was {
+		if _, still := cur[n.Path]; !still && cur[path.Dir(n.Path)].isDir() {
+			changed[n.Path] = node{Change: Change{Deleted, n.Path}}
+		}
+	}
+	for name := range maps.Clone(changed) {
+		for dir := path.Dir(name); dir != name; name, dir = dir, path.Dir(dir) {
+			if _, ok := changed[dir]; !ok {
+				n := cur[dir]
+				n.Kind = Modified
+				changed[dir] = n
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Values(changed), func(a, b node) int {
+		return slices.Compare(strings.Split(a.Path, "/"), strings.Split(b.Path, "/"))
+	})
+}
+
+// same reports whether two files look the same to stat(2). A directory's time changes with what is in it, and says
+// nothing about itself.
+func same(a, b node) bool {
+	return a.st.Mode == b.st.Mode && a.st.Uid == b.st.Uid && a.st.Gid == b.st.Gid && a.st.Rdev == b.st.Rdev &&
+		(a.isDir() || a.st.Size == b.st.Size && a.st.Mtim == b.st.Mtim)
+}
+
+// hidden lists what an opaque directory hides and does not replace.
+func hidden(lowers []string, diff, dir string) (gone []Change) {
+	names := map[string]bool{}
+	for _, l := range lowers {
+		entries, _ := os.ReadDir(filepath.Join(l, dir))
+		for _, e := range entries {
+			names[path.Join(dir, e.Name())] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		var st unix.Stat_t
+		if lstat(filepath.Join(diff, name), &st) != nil && find(lowers, name[1:]) != "" {
+			gone = append(gone, Change{Deleted, name})
+		}
+	}
+	return gone
+}
+
+func lstat(file string, st *unix.Stat_t) error {
+	if err := unix.Lstat(file, st); err != nil {
+		return &os.PathError{Op: "lstat", Path: file, Err: err}
+	}
+	return nil
+}

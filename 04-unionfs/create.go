@@ -1,0 +1,150 @@
+package unionfs
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// entry is a header and what follows it.
+type entry struct {
+	*tar.Header
+	content io.Reader
+}
+
+var errLeftOut = errors.New("left out")
+
+// create makes the file name in dir, in place of what is there.
+func (u *unpacker) create(dir *os.File, name string, e entry) error {
+	fd, base := int(dir.Fd()), path.Base(name)
+	if keep, err := u.clear(dir, name, e.Typeflag); keep || err != nil {
+		return err
+	}
+	switch e.Typeflag {
+	case tar.TypeDir:
+		return os.NewSyscallError("mkdirat", unix.Mkdirat(fd, base, 0o700))
+	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+		return u.file(dir, base, e)
+	case tar.TypeSymlink:
+		return os.NewSyscallError("symlinkat", unix.Symlinkat(e.Linkname, fd, base))
+	case tar.TypeLink:
+		return u.hardLink(dir, base, e.Linkname)
+	case tar.TypeFifo:
+		return os.NewSyscallError("mknodat", unix.Mknodat(fd, base, unix.S_IFIFO, 0))
+	case tar.TypeChar:
+		return device(dir, base, unix.S_IFCHR, e)
+	case tar.TypeBlock:
+		return device(dir, base, unix.S_IFBLK, e)
+	}
+	return fmt.Errorf("%w: type %q", ErrEntry, e.Typeflag)
+}
+
+// device makes a device node. Root of a user namespace may not, user_namespaces(7); there it is left out, as Docker does.
+func device(dir *os.File, base string, kind uint32, e entry) error {
+	dev := unix.Mkdev(uint32(e.Devmajor), uint32(e.Devminor))
+	err := unix.Mknodat(int(dir.Fd()), base, kind, int(dev))
+	if errors.Is(err, unix.EPERM) && inUserNamespace() {
+		return errLeftOut
+	}
+	return os.NewSyscallError("mknodat", err)
+}
+
+func (u *unpacker) file(dir *os.File, base string, e entry) error {
+	if e.Size > u.limit {
+		return fmt.Errorf("%w: %d bytes, more than the disk has", ErrEntry, e.Size)
+	}
+	fd, err := unix.Openat(int(dir.Fd()), base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return os.NewSyscallError("openat", err)
+	}
+	f := os.NewFile(uintptr(fd), base)
+	u.size += e.Size
+	if sparse(e.Header) {
+		err = u.holes(f, e)
+	} else {
+		_, err = io.CopyBuffer(struct{ io.Writer }{f}, e.content, u.buf)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// sparse reports whether the archive leaves out the holes of a file: GNU tar's old way, and two new ones.
+func sparse(h *tar.Header) bool {
+	return h.Typeflag == tar.TypeGNUSparse || h.PAXRecords["GNU.sparse.size"] != "" || h.PAXRecords["GNU.sparse.realsize"] != ""
+}
+
+// holes writes a file without the blocks of zeros that archive/tar puts in place of holes.
+func (u *unpacker) holes(f *os.File, e entry) error {
+	block, zeros := u.buf[:4096], make([]byte, 4096)
+	for off := int64(0); off < e.Size; off += int64(len(block)) {
+		block = block[:min(int64(len(block)), e.Size-off)]
+		if _, err := io.ReadFull(e.content, block); err != nil {
+			return err
+		}
+		if bytes.Equal(block, zeros[:len(block)]) {
+			continue
+		}
+		if _, err := f.WriteAt(block, off); err != nil {
+			return err
+		}
+	}
+	return f.Truncate(e.Size)
+}
+
+// hardLink gives a file a second name. One that only a layer below has is copied up first, as the kernel does
+// for link(2) on a mounted overlay.
+func (u *unpacker) hardLink(dir *os.File, base, target string) error {
+	name, err := clean(target)
+	if err != nil {
+		return err
+	}
+	if err = u.linkTo(dir, base, name); !errors.Is(err, unix.ENOENT) {
+		return err
+	}
+	parent, rerr := u.resolve(path.Dir(name))
+	if rerr != nil {
+		return rerr
+	}
+	name = path.Join(parent, path.Base(name))
+	n, ok := u.lookup(name)
+	if !ok || n.isDir() {
+		return err
+	}
+	if err := u.copyUp(name, n); err != nil {
+		return err
+	}
+	if dir, err = u.dir(dir.Name()); err != nil { // copyUp has looked elsewhere
+		return err
+	}
+	return u.linkTo(dir, base, name)
+}
+
+func (u *unpacker) copyUp(name string, n node) error {
+	h, err := header(n)
+	if err != nil || h == nil {
+		return err
+	}
+	h.Name = name
+	if h.Typeflag != tar.TypeReg {
+		return u.entry(h, nil)
+	}
+	f, err := os.Open(n.file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(u.entry(h, f), f.Close())
+}
+
+func (u *unpacker) linkTo(dir *os.File, base, target string) error {
+	from, err := u.open(path.Dir(target))
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	return os.NewSyscallError("linkat", unix.Linkat(int(from.Fd()), path.Base(target), int(dir.Fd()), base, 0))
+}
