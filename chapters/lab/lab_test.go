@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -69,8 +68,9 @@ func TestBothModesAreRootButOnlyOneOnTheHost(t *testing.T) {
 }
 
 func TestCgroupNamesDiffer(t *testing.T) {
-	require.NotEqual(t, CgroupName(t), CgroupName(t))
-	require.Contains(t, CgroupName(t), "cutaway-lab-")
+	one, other := CgroupName(t), CgroupName(t)
+	require.NotEqual(t, one, other)
+	require.Contains(t, one, "cutaway-lab-")
 }
 
 func TestEveryKindOfLeakFailsTheRun(t *testing.T) {
@@ -110,7 +110,7 @@ func requireLeak(t *testing.T, kind, want string) string {
 		return ""
 	}
 	var exit *exec.ExitError
-	require.True(t, errors.As(err, &exit), "a run with a leak succeeded: %s", out)
+	require.ErrorAs(t, err, &exit, "a run with a leak succeeded: %s", out)
 	require.Equal(t, 1, exit.ExitCode())
 	require.Contains(t, string(out), "left behind")
 	require.Contains(t, string(out), want)

@@ -1,0 +1,78 @@
+# cutaway: "make demo" shows it, "make test" proves it.
+#
+# Everything that a target needs besides Go, git and make is installed by the target, quietly and once.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+export CGO_ENABLED := 0
+export PATH := $(CURDIR)/bin/tools:$(PATH):/usr/sbin:/sbin
+
+# Root runs commands as they are; everybody else needs sudo, which would forget the path and Go's caches.
+KEEP    := PATH="$(PATH)" HOME="$(HOME)" GOPATH="$$($(GO) env GOPATH)" GOCACHE="$$($(GO) env GOCACHE)" CGO_ENABLED=0
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+# What tests run besides Go; "@": only the program is taken from the package, which would also start a service.
+TOOLS := skopeo=skopeo docker-registry@docker-registry docker@docker.io strace=strace ip=iproute2 nft=nftables \
+	runc=runc jq=jq mkfs.btrfs=btrfs-progs unshare=util-linux
+VM_TOOLS   := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static cpio=cpio
+LINT_TOOLS := shellcheck=shellcheck
+
+GOLANGCI    := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0
+
+# ARGS go to go test: make test ARGS='-run TestPivot ./01-chroot/...'
+ARGS ?= ./...
+
+.PHONY: help
+help: ## show this list
+	@echo "cutaway: a container engine that you can see through"; echo
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
+
+.PHONY: build
+build: ## build bin/cutaway, one static binary: client, daemon and toolbox
+	@$(GO) build -trimpath -ldflags "-s -w" -o bin/cutaway ./final/cmd/cutaway
+
+.PHONY: demo
+demo: build ## show a container from inside and outside (root or sudo; no network needed)
+	@$(AS_ROOT) final/demo
+
+.PHONY: test
+test: build tools ## run all tests, in all tiers (root or sudo)
+	@if [ -n "$(AS_ROOT)" ]; then exec='-exec=sudo env CUTAWAY_TIER=root '$(KEEP); fi; \
+	CUTAWAY_TIER=root $(GO) test -count=1 -timeout 20m $${exec:+"$$exec"} $(ARGS)
+	@if [ -x .ci/test-vm ] && [ "$(ARGS)" = ./... ]; then $(MAKE) --no-print-directory test-vm; fi
+
+.PHONY: test-vm
+test-vm: vm-tools ## run what depends on the kernel in a virtual machine with cgroup v2 only
+	@.ci/test-vm
+
+.PHONY: lint
+lint: lint-tools ## go vet, golangci-lint, shellcheck, govulncheck
+	@$(GO) vet ./...
+	@$(GOLANGCI) run ./...
+	@git ls-files -z | xargs -0 grep -lE '^#!.*\b(ba)?sh\b' | xargs -r shellcheck
+	@.ci/vulncheck $(GOVULNCHECK) ./...
+
+.PHONY: book
+book: ## fill the listings of the book from the code
+	@$(GO) run ./chapters/cmd/book -w
+
+.PHONY: bench-start
+bench-start: build ## time "run --rm … true" beside runc, crun, docker and podman, where installed
+	@$(AS_ROOT) final/bench-start
+
+.PHONY: clean
+clean: ## remove bin/
+	@rm -rf bin
+
+.PHONY: tools vm-tools lint-tools
+tools:
+	@.ci/install $(TOOLS)
+vm-tools:
+	@.ci/install $(VM_TOOLS)
+lint-tools:
+	@.ci/install $(LINT_TOOLS)
