@@ -1,0 +1,82 @@
+package chapters_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"cutaway/chapters/book"
+	"cutaway/chapters/lab"
+
+	"github.com/stretchr/testify/require"
+)
+
+func pages(t *testing.T) []book.Page {
+	t.Helper()
+	pages, err := book.Pages(root)
+	require.NoError(t, err)
+	return pages
+}
+
+func TestListingsAreAsInTheCode(t *testing.T) {
+	for _, old := range pages(t) {
+		page, problems := old.Listings()
+		for _, p := range problems {
+			t.Error(p)
+		}
+		if page.Text != old.Text {
+			t.Errorf("%s is stale: make book", old.Path)
+		}
+	}
+}
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	for _, page := range pages(t) {
+		for _, p := range page.BrokenLinks() {
+			t.Error(p)
+		}
+	}
+}
+
+func TestEveryChapterHasItsNote(t *testing.T) {
+	for dir := range librarySize {
+		if dir != "final" {
+			require.FileExists(t, dir+".md")
+		}
+	}
+}
+
+func TestNotesMentionEveryExportedName(t *testing.T) {
+	for _, page := range pages(t) {
+		dir := strings.TrimSuffix(filepath.Base(page.Path), ".md")
+		if !chapter.MatchString(dir) {
+			continue
+		}
+		missing, err := page.Unmentioned(dir)
+		require.NoError(t, err)
+		if len(missing) > 0 {
+			t.Errorf("%s mentions neither in its text nor under \"Not covered here\": %s", page.Path, strings.Join(missing, ", "))
+		}
+	}
+}
+
+func TestTranscriptsAreWhatTheCommandsPrint(t *testing.T) {
+	lab.NeedRoot(t)
+	bin := t.TempDir()
+	build := exec.Command("go", "build", "-o", bin+"/cutaway", "./final/cmd/cutaway")
+	build.Dir = root
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for _, old := range pages(t) {
+		if !old.HasTranscripts() {
+			continue
+		}
+		t.Run(old.Path, func(t *testing.T) {
+			page, problems := old.Transcripts("PATH=" + bin + ":" + os.Getenv("PATH"))
+			require.Empty(t, problems)
+			require.Equal(t, old.Text, page.Text, "stale: go run ./chapters/cmd/book -w -run")
+		})
+	}
+}
