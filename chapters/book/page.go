@@ -45,7 +45,7 @@ func (p Page) Write() error {
 	return os.WriteFile(filepath.Join(p.Root, p.Path), []byte(p.Text), 0o644)
 }
 
-// marker matches a line such as: <!-- code: 01-chroot/pivot.go Pivot.Do -->
+// marker matches a line such as <!-- code: 01-chroot/pivot.go Pivot.Do -->, and nothing else on it.
 var marker = regexp.MustCompile(`^<!-- (code|transcript): (\S+)((?: \S+)*) -->$`)
 
 // Filler computes the body of one fence, from what its marker says: the file and the names behind it. The
