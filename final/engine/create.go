@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	images "cutaway/05-images"
+	daemon "cutaway/07-daemon"
+	"cutaway/final/spec"
+
+	"github.com/moby/moby/api/types/container"
+)
+
+// Create makes a container: a record, a writable layer, its volumes. Nothing of
+// the kernel's is touched until it starts.
+func (e *Engine) Create(_ context.Context, req daemon.CreateRequest) (container.CreateResponse, error) {
+	none := container.CreateResponse{}
+	img, err := e.image(req)
+	if err != nil {
+		return none, err
+	}
+	config, host := spec.Merge(*req.Config, img.Config.Config), *req.HostConfig
+	if err := spec.Check(config, host); err != nil {
+		return none, daemon.Errorf(daemon.Invalid, "%w", err)
+	}
+	if err := e.checkNetwork(req, &host); err != nil {
+		return none, err
+	}
+	c := &Container{record: Record{ID: newID(), Created: time.Now().UTC(), Image: img.ID, Config: config, Host: host}}
+	c.dir = e.data("containers", c.record.ID)
+	c.record.State.Status = container.StateCreated
+	if c.record.Name, err = e.claim(req.Name, c.record.ID); err != nil {
+		return none, err
+	}
+	if c.record.Config.Hostname == "" {
+		c.record.Config.Hostname = hostname(c.record)
+	}
+	if err := e.build(c, img); err != nil {
+		e.release(c.record.Name, c.record.ID)
+		return none, errors.Join(err, e.discard(c))
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.containers[c.record.ID] = c
+	return container.CreateResponse{ID: c.record.ID, Warnings: []string{}}, nil
+}
+
+// image finds the image, in the platform that was asked for.
+func (e *Engine) image(req daemon.CreateRequest) (images.Image, error) {
+	img, err := e.images.Get(req.Config.Image)
+	if err != nil {
+		return img, imageError(err, req.Config.Image)
+	}
+	if req.Platform == "" {
+		return img, nil
+	}
+	want, err := images.ParsePlatform(req.Platform)
+	if err != nil {
+		return img, daemon.Errorf(daemon.Invalid, "%w", err)
+	}
+	if c := img.Config; want.OS != c.OS || want.Architecture != c.Architecture {
+		return img, daemon.Errorf(daemon.NotFound, "No such image: %s for %s; the one here is for %s/%s", req.Config.Image, want, c.OS, c.Architecture)
+	}
+	return img, nil
+}
+
+// build makes what a container has on disk. The record comes last: with it, the
+// container exists.
+func (e *Engine) build(c *Container, img images.Image) error {
+	if err := os.MkdirAll(c.dir+"/rootfs", 0o710); err != nil {
+		return err
+	}
+	if err := e.images.Unpack(img, e.layers); err != nil {
+		return err
+	}
+	if err := e.layers.Fork(c.record.ID, img.TopChainID()); err != nil {
+		return err
+	}
+	if err := e.addMounts(c); err != nil {
+		return err
+	}
+	return c.save()
+}
+
+// discard removes what a container has on disk, whether it is all there or not.
+// The record goes first: without it, the container does not exist, and what is
+// left when the engine dies here is swept up by the next one.
+func (e *Engine) discard(c *Container) error {
+	if err := os.Remove(recordIn(c.dir)); err != nil && !missing(err) {
+		return err
+	}
+	err := e.layers.Remove(c.record.ID)
+	if missing(err) {
+		err = nil
+	}
+	for _, v := range c.record.Nameless {
+		err = errors.Join(err, e.volumes.Remove(v))
+	}
+	return errors.Join(err, os.RemoveAll(c.dir))
+}
+
+// hostname is what a container is called inside if nobody says.
+func hostname(r Record) string {
+	if r.Host.NetworkMode.IsHost() {
+		if name, err := os.Hostname(); err == nil {
+			return name
+		}
+	}
+	return r.ID[:12]
+}
+
+// checkNetwork completes and checks what was asked of the network.
+func (e *Engine) checkNetwork(req daemon.CreateRequest, host *container.HostConfig) error {
+	if host.NetworkMode == "" {
+		host.NetworkMode = "default"
+	}
+	if host.NetworkMode.IsContainer() {
+		if len(host.PortBindings) > 0 || host.PublishAllPorts {
+			return daemon.Errorf(daemon.Invalid, "conflicting options: port publishing and the container type network mode")
+		}
+		_, err := e.find(host.NetworkMode.ConnectedContainer())
+		return err
+	}
+	if req.NetworkingConfig == nil {
+		return nil
+	}
+	for name := range req.NetworkingConfig.EndpointsConfig {
+		if name != "default" && name != "bridge" && name != string(host.NetworkMode) {
+			return daemon.Errorf(daemon.NotFound, "network %s not found", name)
+		}
+	}
+	return nil
+}

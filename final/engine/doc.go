@@ -1,0 +1,40 @@
+// Package engine is Docker's engine, made of the seven chapters: it provides
+// what 07-daemon asks for.
+//
+// One file for each verb; a verb that changes a container holds that
+// container's lock from beginning to end, so verbs on one container follow each
+// other and verbs on different ones do not wait.
+//
+//	          create                start
+//	(nothing) ──────▶  created  ──────────▶  running ──┐
+//	                      ▲ │                 │  ▲     │ the process ends:
+//	     start failed ────┘ │ remove   stop,  │  │     │ stop, kill, by itself
+//	                        ▼          kill   ▼  │start▼
+//	                    (nothing) ◀────────── exited
+//	                                remove
+//
+// create → create.go; start → start.go and build.go; the end → exit.go; stop
+// and kill → stop.go; remove → remove.go.
+//
+// # On disk
+//
+//	DataRoot/lock                       held by the engine that is alive
+//	         images/                    an OCI image layout          (05-images)
+//	         layers/                    unpacked, and the containers' (04-unionfs)
+//	         volumes/                                                (final/volume)
+//	         containers/ID/container.json   the record; without it there is no container
+//	                       config.json      what was asked of the runtime: an OCI bundle
+//	                       plan.json, journal   its steps, and how far they got
+//	                       json.log, exit.json  written by its shim
+//	                       rootfs/          where its layers are mounted
+//	                       hosts, hostname, resolv.conf
+//	ExecRoot/netns/ID                   its network namespace        (06-network)
+//	         shims/ID                   the socket of its shim
+//	         network/                   addresses given out
+//
+// # An engine that is killed
+//
+// Containers go on: their shims hold them. The next engine reads the records,
+// finds the shims, and undoes the starts and removals that were under way; see
+// restore.go.
+package engine

@@ -1,0 +1,213 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	cgroups "cutaway/03-cgroups"
+	unionfs "cutaway/04-unionfs"
+	images "cutaway/05-images"
+	network "cutaway/06-network"
+	"cutaway/final/volume"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options says where an engine keeps its things.
+type Options struct {
+	Hosts         []string // addresses to serve at, such as unix:///run/cutaway/cutaway.sock
+	DataRoot      string   // kept; "" = DefaultDataRoot
+	ExecRoot      string   // gone at reboot; "" = DefaultExecRoot
+	StorageDriver string   // "" = the best that works
+	Ready         func()   // called when all addresses are being served
+}
+
+// Where an engine keeps its things if nobody says.
+const (
+	DefaultDataRoot = "/var/lib/cutaway"
+	DefaultExecRoot = "/run/cutaway"
+)
+
+// ErrBusy means that another engine has the same data root.
+var ErrBusy = errors.New("another engine uses this data root; end it, or choose another with --data-root")
+
+// Engine keeps containers.
+type Engine struct {
+	o       Options
+	lock    *os.File    // of the data root
+	closed  atomic.Bool // Close was called
+	exe     *os.File    // a sealed copy of our own binary, which shims and children run
+	layers  *unionfs.Store
+	images  *images.Store
+	volumes *volume.Store
+	net     *network.Network
+	groups  *cgroups.System
+
+	mu         sync.Mutex // guards what follows; held for moments only
+	containers map[string]*Container
+	names      map[string]string // name → ID
+	execs      map[string]*Exec
+}
+
+// Open opens the data root, prepares the network, and takes over the containers
+// that an earlier engine has left, running or not.
+func Open(o Options) (*Engine, error) {
+	e := &Engine{o: withDefaults(o), containers: map[string]*Container{}, names: map[string]string{}, execs: map[string]*Exec{}}
+	for _, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{"lock the data root", e.takeLock},
+		{"copy the engine's binary", e.copyExe},
+		{"open the layers", e.openStores},
+		{"find the cgroups", e.findGroups},
+		{"prepare the network", e.prepareNetwork},
+		{"make cutaway/toolbox", e.addToolbox},
+		{"take over containers", e.restore},
+	} {
+		if err := step.do(); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", step.name, err), e.Close())
+		}
+	}
+	return e, nil
+}
+
+func withDefaults(o Options) Options {
+	if o.DataRoot == "" {
+		o.DataRoot = DefaultDataRoot
+	}
+	if o.ExecRoot == "" {
+		o.ExecRoot = DefaultExecRoot
+	}
+	return o
+}
+
+// Close lets go of everything. Containers go on.
+func (e *Engine) Close() error {
+	e.closed.Store(true)
+	var errs []error
+	for _, c := range e.all() {
+		errs = append(errs, c.detach())
+	}
+	for _, f := range []*os.File{e.exe, e.lock} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (e *Engine) takeLock() error {
+	for _, dir := range []string{e.data("containers"), e.exec("netns"), e.exec("shims")} {
+		if err := os.MkdirAll(dir, 0o711); err != nil {
+			return err
+		}
+	}
+	f, err := os.OpenFile(e.data("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", e.o.DataRoot, ErrBusy), f.Close())
+	}
+	e.lock = f
+	return nil
+}
+
+// copyExe makes a copy of the running binary that nobody can change. A process
+// that exec starts in a container has the engine's binary as /proc/PID/exe for
+// a moment: with the file on disk there, a container could open and overwrite
+// it (CVE-2019-5736).
+func (e *Engine) copyExe() error {
+	fd, err := unix.MemfdCreate("cutaway", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return os.NewSyscallError("memfd_create", err)
+	}
+	e.exe = os.NewFile(uintptr(fd), "cutaway")
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	defer self.Close()
+	if _, err := e.exe.ReadFrom(self); err != nil {
+		return err
+	}
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
+	return os.NewSyscallError("fcntl F_ADD_SEALS", err)
+}
+
+// exePath names the copy for whoever we start.
+func (e *Engine) exePath() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), e.exe.Fd()) }
+
+func (e *Engine) openStores() (err error) {
+	if e.layers, err = unionfs.Open(e.data("layers"), unionfs.Options{Driver: e.o.StorageDriver}); err != nil {
+		return err
+	}
+	if e.images, err = images.OpenStore(e.data("images")); err != nil {
+		return err
+	}
+	e.volumes, err = volume.OpenStore(e.data("volumes"))
+	return err
+}
+
+func (e *Engine) findGroups() (err error) {
+	e.groups, err = cgroups.Detect()
+	return err
+}
+
+// prepareNetwork makes the bridge and the firewall's table, or finds them.
+func (e *Engine) prepareNetwork() error {
+	o := network.OpenOptions{Dir: e.exec("network")}
+	if tag := e.tag(); tag != "" {
+		o.Bridge = "cw-" + tag
+	}
+	var err error
+	if e.net, err = network.Open(o); err != nil {
+		return err
+	}
+	for _, step := range e.net.Base() {
+		if err := step.Do(); err != nil {
+			return fmt.Errorf("%s: %w", step, err)
+		}
+	}
+	return nil
+}
+
+// tag tells engines apart that share a machine: "" for the one with the default
+// roots, else a few digits made from its own.
+func (e *Engine) tag() string {
+	if e.o.DataRoot == DefaultDataRoot && e.o.ExecRoot == DefaultExecRoot {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(e.o.DataRoot + "\x00" + e.o.ExecRoot))
+	return hex.EncodeToString(sum[:4])
+}
+
+func (e *Engine) data(names ...string) string {
+	return filepath.Join(append([]string{e.o.DataRoot}, names...)...)
+}
+
+func (e *Engine) exec(names ...string) string {
+	return filepath.Join(append([]string{e.o.ExecRoot}, names...)...)
+}
+
+// all is every container there is at this moment.
+func (e *Engine) all() []*Container {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := make([]*Container, 0, len(e.containers))
+	for _, c := range e.containers {
+		list = append(list, c)
+	}
+	return list
+}
+
+// background is the context of what goes on when the client has gone.
+func background(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }

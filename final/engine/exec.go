@@ -1,0 +1,241 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	namespaces "cutaway/02-namespaces"
+	daemon "cutaway/07-daemon"
+	"cutaway/final/plan"
+	"cutaway/final/runtime"
+	"cutaway/final/shim"
+	"cutaway/final/spec"
+
+	"github.com/moby/moby/api/types/container"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Exec is one more process in a container.
+type Exec struct {
+	id        string
+	container *Container
+	request   container.ExecCreateRequest
+	process   *specs.Process
+
+	mu      sync.Mutex // guards what follows
+	started bool
+	running bool
+	pid     int
+	code    *int
+}
+
+// ExecCreate prepares a process.
+func (e *Engine) ExecCreate(_ context.Context, ref string, req container.ExecCreateRequest) (string, error) {
+	c, err := e.hold(ref)
+	if err != nil {
+		return "", err
+	}
+	defer c.verb.Unlock()
+	if _, err := c.mustRun(); err != nil {
+		return "", err
+	}
+	if len(req.Cmd) == 0 {
+		return "", daemon.Errorf(daemon.Invalid, "No exec command specified")
+	}
+	if req.Privileged {
+		return "", daemon.Errorf(daemon.Invalid, "--privileged: cutaway does not have this yet; leave it out")
+	}
+	process, err := execProcess(c.look(), req)
+	if err != nil {
+		return "", err
+	}
+	x := &Exec{id: newID(), container: c, request: req, process: process}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.execs[x.id] = x
+	return x.id, nil
+}
+
+// execProcess is the container's own process with what exec changes.
+func execProcess(r Record, req container.ExecCreateRequest) (*specs.Process, error) {
+	config := r.Config
+	config.Tty, config.Entrypoint, config.Cmd = req.Tty, nil, req.Cmd
+	config.Env = append(slices.Clone(config.Env), req.Env...)
+	config.User = first(req.User, config.User)
+	config.WorkingDir = first(req.WorkingDir, config.WorkingDir)
+	host := r.Host
+	host.ConsoleSize = [2]uint{}
+	if req.ConsoleSize != nil {
+		host.ConsoleSize = *req.ConsoleSize
+	}
+	process, err := spec.Process(config, host)
+	if err != nil {
+		return nil, daemon.Errorf(daemon.Invalid, "%w", err)
+	}
+	return process, nil
+}
+
+func (e *Engine) findExec(id string) (*Exec, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	x, ok := e.execs[id]
+	if !ok {
+		return nil, daemon.Errorf(daemon.NotFound, "No such exec instance: %s", id)
+	}
+	return x, nil
+}
+
+// ExecStart starts the process, with the client attached first.
+func (e *Engine) ExecStart(_ context.Context, id string, o daemon.ExecStartOptions) (daemon.Stream, error) {
+	out := daemon.Stream{}
+	x, err := e.findExec(id)
+	if err != nil {
+		return out, err
+	}
+	out.TTY, out.DetachKeys = x.request.Tty, x.request.DetachKeys
+	x.container.verb.Lock()
+	defer x.container.verb.Unlock()
+	s, err := x.container.mustRun()
+	if err != nil {
+		return out, err
+	}
+	if err := x.begin(); err != nil {
+		return out, err
+	}
+	if o.Size != nil {
+		x.process.ConsoleSize = &specs.Box{Height: o.Size.Height, Width: o.Size.Width}
+	}
+	stdio := shim.Stdio{TTY: x.request.Tty, Stdin: x.request.AttachStdin && !o.Detach, StdinOnce: true}
+	if !o.Detach {
+		attach := shim.Attach{Stdin: x.request.AttachStdin, Stdout: x.request.AttachStdout, Stderr: x.request.AttachStderr}
+		live, err := s.Attach(id, attach, stdio)
+		if err != nil {
+			return out, err
+		}
+		out.Conn = conn{Reader: live, live: live}
+	}
+	running, err := e.launchExec(x, s, stdio)
+	if err != nil {
+		x.finish(exitCodeOf(err))
+		if out.Conn != nil {
+			err = errors.Join(err, out.Conn.Close())
+		}
+		return daemon.Stream{}, daemon.Errorf(daemon.Invalid, "exec failed: unable to start container process: %w", err)
+	}
+	x.mu.Lock()
+	x.running, x.pid = true, running.PID
+	x.mu.Unlock()
+	go func() {
+		exit, err := running.Wait()
+		if err != nil {
+			exit.Code = 137 // it went with its container
+		}
+		x.finish(exit.Code)
+	}()
+	return out, nil
+}
+
+// begin marks an exec as started: it can be only once.
+func (x *Exec) begin() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.started {
+		return daemon.Errorf(daemon.Conflict, "exec instance %s was started already", x.id)
+	}
+	x.started = true
+	return nil
+}
+
+func (x *Exec) finish(code int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.running, x.code = false, &code
+}
+
+// launchExec has the process born in the container's PID namespace, and lets it
+// join the rest.
+func (e *Engine) launchExec(x *Exec, s *shim.Shim, stdio shim.Stdio) (*shim.Running, error) {
+	r := x.container.look()
+	ours, theirs, err := socketpair()
+	if err != nil {
+		return nil, err
+	}
+	defer ours.Close()
+	defer theirs.Close()
+	running, err := s.Spawn(x.id, shim.Spawn{PIDNamespace: runtime.NamespaceOf(r.State.PID, namespaces.PID), Stdio: stdio}, theirs)
+	if err != nil {
+		return nil, err
+	}
+	p := plan.New(x.id)
+	p.Add(plan.Inside, runtime.CompileExec(runtime.Exec{Process: x.process, PID: r.State.PID, Cgroup: e.groups.Join(e.groupName(r.ID))})...)
+	if err := (plan.Child{Conn: ours}).Command(p, p.Of(plan.Inside)); err != nil {
+		_ = ours.Close()
+		_, _ = running.Wait()
+		return nil, err
+	}
+	return running, nil
+}
+
+// ExecInspect tells how the process is.
+func (e *Engine) ExecInspect(_ context.Context, id string) (container.ExecInspectResponse, error) {
+	x, err := e.findExec(id)
+	if err != nil {
+		return container.ExecInspectResponse{}, err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return container.ExecInspectResponse{
+		ID: id, Running: x.running, ExitCode: x.code, Pid: x.pid, ContainerID: x.container.look().ID,
+		OpenStdin: x.request.AttachStdin, OpenStdout: x.request.AttachStdout, OpenStderr: x.request.AttachStderr,
+		DetachKeys: []byte(x.request.DetachKeys),
+		ProcessConfig: &container.ExecProcessConfig{
+			Tty: x.request.Tty, Entrypoint: x.request.Cmd[0], Arguments: x.request.Cmd[1:], User: x.request.User, Privileged: new(false),
+		},
+	}, nil
+}
+
+// ExecResize sets the size of the process's terminal.
+func (e *Engine) ExecResize(_ context.Context, id string, size daemon.Size) error {
+	x, err := e.findExec(id)
+	if err != nil {
+		return err
+	}
+	x.container.verb.Lock()
+	defer x.container.verb.Unlock()
+	s, err := x.container.mustRun()
+	if err != nil {
+		return err
+	}
+	return s.Resize(id, sizeOf(size))
+}
+
+// execsOf lists the execs of a container that run; nil if there is none.
+func (e *Engine) execsOf(id string) (ids []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, x := range e.execs {
+		x.mu.Lock()
+		if x.container.look().ID == id && x.running {
+			ids = append(ids, x.id)
+		}
+		x.mu.Unlock()
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// forgetExecs drops the execs of a container's earlier processes, but for those
+// of the last one: a client asks for the exit code after the end.
+func (e *Engine) forgetExecs(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for key, x := range e.execs {
+		x.mu.Lock()
+		if x.container.look().ID == id && x.code != nil && !x.running {
+			delete(e.execs, key)
+		}
+		x.mu.Unlock()
+	}
+}

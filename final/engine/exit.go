@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"cutaway/final/plan"
+	"cutaway/final/shim"
+
+	"github.com/moby/moby/api/types/container"
+)
+
+// zeroAddress is the address of a container that is not on the network.
+var zeroAddress netip.Addr
+
+// watch waits for the end of the container's process.
+func (e *Engine) watch(c *Container, running *shim.Running) {
+	exit, err := running.Wait()
+	if errors.Is(err, shim.ErrGone) {
+		if exit, err = shim.ReadExit(c.dir); err != nil {
+			if e.closed.Load() {
+				return // the next engine goes on from here
+			}
+			// Somebody killed the shim. The process lost its parent and its
+			// streams: it must not go on unseen.
+			exit = shim.Exit{Code: 137, At: time.Now().UTC()}
+		}
+	}
+	c.verb.Lock()
+	defer c.verb.Unlock()
+	e.finish(c, exit)
+}
+
+// finish undoes the plan of a container whose process has ended, says so to
+// those who wait, and removes it if it was made to be.
+func (e *Engine) finish(c *Container, exit shim.Exit) {
+	r := c.look()
+	kills, _ := e.group(r.ID).OOMKills() // a group that is gone has no more to tell
+	err := errors.Join(e.undo(c), e.net.Release(r.ID), c.letGo())
+	// If the record cannot be written (a full disk), the next engine finds
+	// exit.json and comes to the same end.
+	_ = c.change(func(r *Record) {
+		s := &r.State
+		s.Status, s.PID, s.Finished, s.ExitCode = container.StateExited, 0, exit.At, exit.Code
+		s.OOMKilled = kills > 0
+		s.Address, s.Ports = zeroAddress, nil
+		if err != nil {
+			s.Error = err.Error()
+		}
+	})
+	c.mu.Lock()
+	if c.ended != nil {
+		close(c.ended)
+		c.ended = nil
+	}
+	c.mu.Unlock()
+	e.forgetExecs(r.ID)
+	c.tell(exit.Code, false)
+	if r.Host.AutoRemove {
+		_ = e.remove(c, true)
+	}
+}
+
+// undo takes the plan back, be it of this engine or of one before.
+func (e *Engine) undo(c *Container) error {
+	c.mu.Lock()
+	p := c.plan
+	c.mu.Unlock()
+	if p == nil {
+		var err error
+		if p, err = plan.Load(c.dir); missing(err) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return errors.Join(p.Undo(), p.Close())
+}
+
+// letGo ends the connection to the shim, which then ends too. The caller holds
+// the verb lock.
+func (c *Container) letGo() error {
+	if c.shim == nil {
+		return nil
+	}
+	s := c.shim
+	c.shim = nil
+	return s.Close()
+}
+
+// tell answers those who wait: for the end, or all of them if the container is
+// removed as well.
+func (c *Container) tell(code int, removed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var still []waiter
+	for _, w := range c.waiters {
+		if w.removed && !removed {
+			still = append(still, w)
+			continue
+		}
+		w.tell <- container.WaitResponse{StatusCode: int64(code)}
+	}
+	c.waiters = still
+}

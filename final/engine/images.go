@@ -1,0 +1,233 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	unionfs "cutaway/04-unionfs"
+	images "cutaway/05-images"
+	daemon "cutaway/07-daemon"
+	"cutaway/final/toolbox"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/image"
+	"github.com/moby/moby/api/types/jsonstream"
+	"github.com/moby/moby/api/types/storage"
+)
+
+// imageStore is the engine as 07-daemon's Images: the names of its methods are
+// taken by containers.
+type imageStore struct{ *Engine }
+
+// imageError gives an error of the store its kind, in Docker's words.
+func imageError(err error, ref string) error {
+	switch {
+	case errors.Is(err, images.ErrNotFound):
+		if parsed, e := images.ParseReference(ref); e == nil && parsed.Digest == "" {
+			ref = parsed.Familiar()
+		}
+		return daemon.Errorf(daemon.NotFound, "No such image: %s", ref)
+	case errors.Is(err, images.ErrReference), errors.Is(err, images.ErrAmbiguous):
+		return daemon.Errorf(daemon.Invalid, "%w", err)
+	case errors.Is(err, images.ErrConflict):
+		return daemon.Errorf(daemon.Conflict, "%w", err)
+	}
+	return err
+}
+
+// List shows images, newest first.
+func (e imageStore) List(_ context.Context, o daemon.ImageListOptions) ([]image.Summary, error) {
+	for key := range o.Filters {
+		if !slices.Contains([]string{"reference", "dangling", "label"}, key) {
+			return nil, daemon.Errorf(daemon.Invalid, "invalid filter '%s'", key)
+		}
+	}
+	all, err := e.images.List()
+	if err != nil {
+		return nil, err
+	}
+	users := map[string]int64{}
+	for _, c := range e.all() {
+		users[c.look().Image]++
+	}
+	list := []image.Summary{}
+	for _, img := range all {
+		if !imageMatches(img, o.Filters) {
+			continue
+		}
+		list = append(list, image.Summary{
+			ID: img.ID, RepoTags: orNone(img.Names), RepoDigests: orNone(img.Digests), Created: img.Created.Unix(),
+			Size: e.unpackedSize(img), SharedSize: -1, Containers: users[img.ID], Labels: img.Config.Config.Labels,
+		})
+	}
+	return list, nil
+}
+
+func orNone(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+func imageMatches(img images.Image, f daemon.Filters) bool {
+	fits := map[string]func(string) bool{
+		"dangling": func(v string) bool { return (v == "true" || v == "1") == (len(img.Names) == 0) },
+		"label": func(v string) bool {
+			name, value, has := strings.Cut(v, "=")
+			got, ok := img.Config.Config.Labels[name]
+			return ok && (!has || got == value)
+		},
+		"reference": func(v string) bool {
+			return slices.ContainsFunc(img.Names, func(n string) bool {
+				repository, _, _ := strings.Cut(n, ":")
+				whole, _ := path.Match(v, n)
+				part, _ := path.Match(v, repository)
+				return whole || part
+			})
+		},
+	}
+	for key, values := range f {
+		if len(values) > 0 && !slices.ContainsFunc(values, fits[key]) {
+			return false
+		}
+	}
+	return true
+}
+
+// unpackedSize is the bytes that an image takes on the disk, layers that it
+// shares with others included.
+func (e imageStore) unpackedSize(img images.Image) (n int64) {
+	for _, l := range img.Layers {
+		size, err := e.layers.Usage(l.ChainID)
+		if err != nil {
+			return img.Size // not unpacked: what is known is the archives' size
+		}
+		n += size
+	}
+	return n
+}
+
+// Inspect tells everything about an image.
+func (e imageStore) Inspect(_ context.Context, ref string) (image.InspectResponse, error) {
+	img, err := e.images.Get(ref)
+	if err != nil {
+		return image.InspectResponse{}, imageError(err, ref)
+	}
+	resp := image.InspectResponse{
+		ID: img.ID, RepoTags: orNone(img.Names), RepoDigests: orNone(img.Digests), Created: img.Created.Format(time.RFC3339Nano),
+		Author: img.Config.Author, Architecture: img.Config.Architecture, Variant: img.Config.Variant, Os: img.Config.OS,
+		OsVersion: img.Config.OSVersion, Size: e.unpackedSize(img),
+		GraphDriver: &storage.DriverData{Name: e.layers.Driver(), Data: map[string]string{}},
+		RootFS:      image.RootFS{Type: "layers"},
+	}
+	for _, l := range img.Layers {
+		resp.RootFS.Layers = append(resp.RootFS.Layers, l.DiffID)
+	}
+	// The two libraries write the same JSON (OCI image-spec, config.md).
+	data, err := json.Marshal(img.Config.Config)
+	if err == nil {
+		err = json.Unmarshal(data, &resp.Config)
+	}
+	return resp, err
+}
+
+// Pull fetches an image and unpacks it.
+func (e imageStore) Pull(ctx context.Context, o daemon.PullOptions, progress func(jsonstream.Message)) error {
+	if o.AllTags {
+		return daemon.Errorf(daemon.NotImplemented, "--all-tags: cutaway does not have this yet; pull one tag at a time")
+	}
+	ref, err := images.ParseReference(o.Ref)
+	if err != nil {
+		return daemon.Errorf(daemon.Invalid, "%w", err)
+	}
+	platform, err := images.ParsePlatform(o.Platform)
+	if err != nil {
+		return daemon.Errorf(daemon.Invalid, "%w", err)
+	}
+	_, err = e.images.Pull(ctx, ref, images.PullOptions{
+		Platform: platform, Auth: authOf(o), Unpack: e.layers,
+		Progress: func(p images.Progress) {
+			m := jsonstream.Message{ID: p.ID, Status: p.Status}
+			if p.Total > 0 {
+				m.Progress = &jsonstream.Progress{Current: p.Current, Total: p.Total}
+			}
+			progress(m)
+		},
+	})
+	switch {
+	case errors.Is(err, images.ErrNotFound):
+		return daemon.Errorf(daemon.NotFound, "%w", err)
+	case errors.Is(err, images.ErrUnauthorized):
+		return daemon.Errorf(daemon.Unauthorized, "%w", err)
+	}
+	return err
+}
+
+// authOf is the credentials that the client sent; nil if it sent none.
+func authOf(o daemon.PullOptions) authn.Authenticator {
+	a := o.Auth
+	if a.Username == "" && a.Password == "" && a.Auth == "" && a.IdentityToken == "" && a.RegistryToken == "" {
+		return nil
+	}
+	return authn.FromConfig(authn.AuthConfig{
+		Username: a.Username, Password: a.Password, Auth: a.Auth, IdentityToken: a.IdentityToken, RegistryToken: a.RegistryToken,
+	})
+}
+
+// Tag gives an image one more name.
+func (e imageStore) Tag(_ context.Context, ref, name string) error {
+	return imageError(e.images.Tag(ref, name), ref)
+}
+
+// Remove takes a name away and, with the last, the image.
+func (e imageStore) Remove(_ context.Context, ref string, o daemon.ImageRemoveOptions) ([]image.DeleteResponse, error) {
+	removed, err := e.images.Remove(ref, images.RemoveOptions{Force: o.Force, InUse: e.userOf, Drop: func(chainID string) error {
+		if err := e.layers.Remove(chainID); err != nil && !errors.Is(err, unionfs.ErrInUse) && !missing(err) {
+			return err
+		}
+		return nil // a container that stands on it keeps it
+	}})
+	if err != nil {
+		return nil, imageError(err, ref)
+	}
+	list := []image.DeleteResponse{}
+	for _, r := range removed {
+		list = append(list, image.DeleteResponse{Untagged: r.Untagged, Deleted: r.Deleted})
+	}
+	return list, nil
+}
+
+// userOf names a container that was made from the image.
+func (e *Engine) userOf(imageID string) (id string, running bool) {
+	for _, c := range e.all() {
+		r := c.look()
+		if r.Image != imageID {
+			continue
+		}
+		id = r.ID
+		if r.State.Status == container.StateRunning {
+			return id, true
+		}
+	}
+	return id, false
+}
+
+// addToolbox makes the image that needs no registry, out of our own binary.
+func (e *Engine) addToolbox() error {
+	img, err := toolbox.Image(e.exePath())
+	if err != nil {
+		return err
+	}
+	if _, err := e.images.Add(img, "cutaway/toolbox:latest", e.layers); err != nil {
+		return fmt.Errorf("store it: %w", err)
+	}
+	return nil
+}

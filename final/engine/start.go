@@ -1,0 +1,160 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	daemon "cutaway/07-daemon"
+	"cutaway/final/plan"
+	"cutaway/final/runtime"
+	"cutaway/final/shim"
+
+	"github.com/moby/moby/api/types/container"
+	"golang.org/x/sys/unix"
+)
+
+// Start performs the container's plan.
+func (e *Engine) Start(_ context.Context, ref string) error {
+	c, err := e.hold(ref)
+	if err != nil {
+		return err
+	}
+	defer c.verb.Unlock()
+	if c.running() {
+		return daemon.Errorf(daemon.NotModified, "container already running: %s", ref)
+	}
+	running, err := e.launch(c)
+	if err != nil {
+		return e.failed(c, err)
+	}
+	c.mu.Lock()
+	c.ended = make(chan struct{})
+	c.mu.Unlock()
+	err = c.change(func(r *Record) {
+		s := &r.State
+		s.Status, s.PID, s.Started = container.StateRunning, running.PID, time.Now().UTC()
+		s.Finished, s.ExitCode, s.Error, s.OOMKilled = time.Time{}, 0, "", false
+	})
+	go e.watch(c, running)
+	return err
+}
+
+// launch makes the plan, keeps it on disk, and performs it. When it fails,
+// nothing is left but the container as it was.
+func (e *Engine) launch(c *Container) (*shim.Running, error) {
+	// A new process starts with a new shim, unless somebody attached already.
+	s, err := e.ensureShim(c)
+	if err != nil {
+		return nil, err
+	}
+	ours, theirs, err := socketpair()
+	if err != nil {
+		return nil, err
+	}
+	defer ours.Close()
+	var running *shim.Running
+	p, err := e.compose(c, func(compiled *runtime.Compiled) plan.Step {
+		return plan.Starting(compiled.Clone, func() (err error) {
+			defer theirs.Close()
+			running, err = s.Spawn("", shim.Spawn{Clone: compiled.Clone, Stdio: stdioOf(c.look().Config), Log: true}, theirs)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, errors.Join(err, theirs.Close())
+	}
+	if err := p.Keep(c.dir); err != nil {
+		return nil, errors.Join(err, theirs.Close())
+	}
+	c.mu.Lock()
+	c.plan = p
+	c.mu.Unlock()
+	runner := plan.Runner{Child: plan.Child{Conn: ours}.Command, Abort: func() {
+		_ = ours.Close() // a child that waits for orders gives up
+		if running != nil {
+			_ = s.Signal("", unix.SIGKILL)
+			_, _ = running.Wait()
+		}
+	}}
+	return running, runner.Run(p)
+}
+
+// failed ends a start that did not succeed, in the words that Docker's client
+// makes exit codes of.
+func (e *Engine) failed(c *Container, cause error) error {
+	r := c.look()
+	errs := []error{e.net.Release(r.ID), c.letGo()}
+	if r.Host.AutoRemove {
+		errs = append(errs, e.remove(c, true))
+	} else {
+		errs = append(errs, c.change(func(r *Record) {
+			r.State.Error, r.State.ExitCode = cause.Error(), exitCodeOf(cause)
+			r.State.Address, r.State.Ports = zeroAddress, nil
+			if r.State.Status != container.StateCreated {
+				r.State.Status = container.StateExited
+			}
+		}))
+	}
+	c.tell(exitCodeOf(cause), r.Host.AutoRemove)
+	if daemon.KindOf(cause) != daemon.Internal {
+		return errors.Join(append([]error{cause}, errs...)...)
+	}
+	kind := daemon.Internal
+	if isUsers(cause) {
+		kind = daemon.Invalid
+	}
+	return daemon.Errorf(kind, "failed to create task for container: %w", errors.Join(append([]error{cause}, errs...)...))
+}
+
+// isUsers tells whether a start failed for what the user asked for: a program
+// that is not there, a user that does not exist, a file where a directory is.
+func isUsers(err error) bool {
+	var f *plan.Failure
+	if !errors.As(err, &f) {
+		return false
+	}
+	switch f.Step {
+	case "plan.Exec", "plan.Workdir", "security.User", "security.Rlimit", "namespaces.Mount", "namespaces.Sysctl", "cgroups.Set":
+		return true
+	}
+	return false
+}
+
+// exitCodeOf is what a shell would have returned for a program that could not
+// be started: 127 if it was not found, 126 if it could not be executed.
+func exitCodeOf(err error) int {
+	var f *plan.Failure
+	if !errors.As(err, &f) || !strings.HasPrefix(f.Step, "plan.Exec") {
+		return 128
+	}
+	if errors.Is(err, unix.ENOENT) {
+		return 127
+	}
+	return 126
+}
+
+// stdioOf is what a container's process has for standard streams.
+func stdioOf(c container.Config) shim.Stdio {
+	return shim.Stdio{TTY: c.Tty, Stdin: c.OpenStdin, StdinOnce: c.StdinOnce}
+}
+
+// socketpair is how we talk to the child: our end as a connection, and its end
+// as a file to be passed on.
+func socketpair() (io.ReadWriteCloser, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	theirs, file := os.NewFile(uintptr(fds[1]), "orders"), os.NewFile(uintptr(fds[0]), "orders")
+	defer file.Close()
+	ours, err := net.FileConn(file)
+	if err != nil {
+		return nil, nil, errors.Join(err, theirs.Close())
+	}
+	return ours, theirs, nil
+}

@@ -1,0 +1,132 @@
+package plan
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"time"
+)
+
+// The parent and the child speak over one socket:
+//
+//	parent                                child
+//	  │  orders: steps, hold    (1 line)    │  waits; end of file: gives up
+//	  ├────────────────────────────────────▶│
+//	  │  go                     (1 byte)    │  only if hold, before each step
+//	  ├────────────────────────────────────▶│
+//	  │  report: index, took    (1 line)    │  after each step
+//	  │◀────────────────────────────────────┤
+//	  │  report: index, failure (1 line)    │  the child ends here
+//	  │◀────────────────────────────────────┤
+//	  │  end of file                        │  execve closed the socket: it runs
+//	  │◀────────────────────────────────────┤
+//
+// orders → Command; report → Perform and Command; end of file → close-on-exec.
+
+// orders is what the child is told to do.
+type orders struct {
+	Steps []Wrapped `json:"steps"`
+	Hold  bool      `json:"hold,omitempty"` // wait for a byte before each step
+}
+
+// A Child is a process that waits for its orders at the other end of Conn.
+type Child struct {
+	Conn io.ReadWriter
+	// Before is called before each step, if set; an error ends the child.
+	Before func(*Item) error
+}
+
+// Command sends the items to the child and follows their fate until the child
+// has become the program. A child that goes away without a failure of its own
+// leaves the last item failed.
+func (c Child) Command(p *Plan, items []*Item) error {
+	o := orders{Hold: c.Before != nil}
+	for _, it := range items {
+		o.Steps = append(o.Steps, Wrapped{it.Step})
+	}
+	for _, it := range items {
+		p.note(it, func() { it.State = Begun })
+	}
+	if err := json.NewEncoder(c.Conn).Encode(o); err != nil {
+		return fmt.Errorf("send orders: %w", err)
+	}
+	reports := json.NewDecoder(c.Conn)
+	for _, it := range items {
+		if err := c.follow(p, it, reports); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow waits for the report on one item. The last item is execve: its success
+// has no report, only the end of the file.
+func (c Child) follow(p *Plan, it *Item, reports *json.Decoder) error {
+	if c.Before != nil {
+		if err := c.Before(it); err != nil {
+			return err
+		}
+		if _, err := c.Conn.Write([]byte{'g'}); err != nil {
+			return fmt.Errorf("let the child go on: %w", err)
+		}
+	}
+	start := time.Now()
+	var e entry
+	err := reports.Decode(&e)
+	last := it == p.Items[len(p.Items)-1]
+	switch {
+	case errors.Is(err, io.EOF) && last:
+		p.finish(it, time.Since(start), nil)
+		return nil
+	case err != nil:
+		p.finish(it, time.Since(start), fmt.Errorf("the child ended: %w", err))
+		return it.Failure
+	case e.Failure != nil:
+		p.finish(it, e.Took, e.Failure)
+		return it.Failure
+	}
+	p.finish(it, e.Took, nil)
+	return nil
+}
+
+// Perform is the whole of the child: it waits for orders, and does them one
+// after the other on one thread. It returns only if a step failed, or if there
+// were no orders. The last step is expected to be an execve(2), and conn to be
+// closed by it.
+func Perform(conn io.ReadWriter) error {
+	// Namespaces, capabilities and the user belong to a thread: see 02-namespaces.
+	runtime.LockOSThread()
+	in := bufio.NewReader(conn)
+	line, err := in.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("wait for orders: %w", err)
+	}
+	var o orders
+	if err := json.Unmarshal(line, &o); err != nil {
+		return fmt.Errorf("read orders: %w", err)
+	}
+	reports := json.NewEncoder(conn)
+	for i, w := range o.Steps {
+		if o.Hold {
+			if _, err := in.ReadByte(); err != nil {
+				return fmt.Errorf("wait to go on: %w", err)
+			}
+		}
+		start := time.Now()
+		err := attempt(w.Step)
+		e := entry{Index: i, State: Done, Took: time.Since(start)}
+		if err != nil {
+			e.State, e.Failure = Failed, fail(w.Step, err)
+		}
+		if report := reports.Encode(e); err == nil {
+			err = report
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package plan
+
+import (
+	"errors"
+	"sync"
+	"time"
+)
+
+// A Runner performs a plan.
+type Runner struct {
+	// Child performs the steps inside. It is called when every lane of the
+	// host has ended well.
+	Child func(p *Plan, inside []*Item) error
+	// Before is called before each item, if set; the lanes then run one after
+	// the other. An error ends the run.
+	Before func(*Item) error
+	// Abort ends the child, if there is one, before what it uses is undone.
+	Abort func()
+}
+
+// Run does all items. After an error everything that was begun is undone, and
+// the error is that of the first step that failed, with those of the undoing
+// joined.
+func (r *Runner) Run(p *Plan) error {
+	err := r.host(p)
+	if err == nil {
+		err = r.Child(p, p.Of(Inside))
+	}
+	if err != nil {
+		r.Abort()
+		return errors.Join(err, p.Undo())
+	}
+	return nil
+}
+
+// host runs the lanes of the host side by side, and waits for all of them.
+func (r *Runner) host(p *Plan) error {
+	lanes := []Lane{Process, Root, Limits, Wire}
+	errs := make([]error, len(lanes))
+	if r.Before != nil {
+		return r.inTurn(p)
+	}
+	var wg sync.WaitGroup
+	for i, lane := range lanes {
+		wg.Go(func() { errs[i] = r.lane(p, p.Of(lane)) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// inTurn runs the items of the host in the order of the list.
+func (r *Runner) inTurn(p *Plan) error {
+	for _, it := range p.Items {
+		if it.Lane == Inside {
+			continue
+		}
+		if err := r.Before(it); err != nil {
+			return err
+		}
+		if err := p.do(it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Runner) lane(p *Plan, items []*Item) error {
+	for _, it := range items {
+		if err := p.do(it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// do performs one item of the host, with its time, and tells the journal before
+// and after.
+func (p *Plan) do(it *Item) error {
+	p.note(it, func() { it.State = Begun })
+	start := time.Now()
+	err := attempt(it.Step)
+	p.finish(it, time.Since(start), err)
+	if err != nil {
+		return it.Failure
+	}
+	return nil
+}
+
+// finish records how an item ended.
+func (p *Plan) finish(it *Item, took time.Duration, err error) {
+	p.note(it, func() {
+		it.State, it.Took = Done, took
+		if err != nil {
+			it.State, it.Failure = Failed, fail(it.Step, err)
+		}
+	})
+}
+
+// attempt calls Do, and survives it.
+func attempt(s Step) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
+	return s.Do()
+}

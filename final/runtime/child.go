@@ -1,0 +1,56 @@
+package runtime
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	namespaces "cutaway/02-namespaces"
+	cgroups "cutaway/03-cgroups"
+	"cutaway/final/plan"
+	"cutaway/final/shim"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Child is the hidden first life of every container's process: it performs the
+// steps that it is sent and thereby becomes the program. It returns an exit
+// code only if that fails; the engine has been told why.
+func Child() int {
+	orders := os.NewFile(shim.OrdersFD, "orders")
+	if orders == nil {
+		fmt.Fprintln(os.Stderr, "init is started by the engine, not by hand")
+		return 1
+	}
+	if err := plan.Perform(orders); err != nil {
+		return 1
+	}
+	return 0
+}
+
+// Exec is what to do for one more process in a running container.
+type Exec struct {
+	Process *specs.Process
+	PID     int          // the container's first process
+	Cgroup  cgroups.Join // its cgroup
+}
+
+// CompileExec lists the steps inside for one more process. It is born in the
+// PID namespace already, and joins the others: its mount namespace last, since
+// the paths of the others are the host's.
+func CompileExec(e Exec) []plan.Step {
+	steps := []plan.Step{e.Cgroup}
+	for _, kind := range []namespaces.Kind{namespaces.Cgroup, namespaces.IPC, namespaces.UTS, namespaces.Net, namespaces.Mnt} {
+		steps = append(steps, namespaces.Join{Kind: kind, Path: NamespaceOf(e.PID, kind)})
+	}
+	if e.Process.Terminal {
+		steps = append(steps, terminal(e.Process))
+	}
+	steps = append(steps, plan.Workdir{Path: e.Process.Cwd})
+	return append(steps, privileges(e.Process)...)
+}
+
+// NamespaceOf is the file that stands for a process's namespace.
+func NamespaceOf(pid int, kind namespaces.Kind) string {
+	return "/proc/" + strconv.Itoa(pid) + "/ns/" + kind.ProcName()
+}

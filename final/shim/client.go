@@ -1,0 +1,181 @@
+package shim
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+
+	"encoding/json"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Shim is the engine's end of a container's shim.
+type Shim struct {
+	socket string
+	hold   *net.UnixConn // keeps an idle shim alive
+}
+
+// Place says where a shim lives.
+type Place struct {
+	Dir    string // of the container: exit.json and log are here
+	Socket string // at most 107 bytes, see unix(7)
+	Exe    string // the engine's binary, as a path that the engine can execute
+}
+
+// ErrGone means that no shim answers at the socket.
+var ErrGone = errors.New("no shim")
+
+// Launch starts a shim. Its socket exists before it does, so there is nothing
+// to wait for. A status left by an earlier process is removed.
+func Launch(p Place) (*Shim, error) {
+	for _, stale := range []string{p.Socket, exitIn(p.Dir)} {
+		if err := os.Remove(stale); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: p.Socket, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("listen for the shim (is --exec-root too long a path?): %w", err)
+	}
+	listener.SetUnlinkOnClose(false)
+	defer listener.Close()
+	file, err := listener.File()
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	cmd := exec.Command(p.Exe, "shim", p.Dir)
+	cmd.Args[0] = "cutaway"
+	cmd.Dir = "/"
+	cmd.Env = []string{}
+	cmd.ExtraFiles = []*os.File{file}
+	// A session of its own: Ctrl-C in the engine's terminal is not for it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start shim: %w", err)
+	}
+	go func() { _ = cmd.Wait() }() // its status is of no interest: exit.json has the container's
+	return Connect(p.Socket)
+}
+
+// Connect finds the shim of a container that another engine started. ErrGone if
+// there is none.
+func Connect(socket string) (*Shim, error) {
+	s := &Shim{socket: socket}
+	conn, _, err := s.ask(request{Verb: "hold"}, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.hold = conn
+	return s, nil
+}
+
+// Close lets go of the shim: one without a process and without clients ends.
+func (s *Shim) Close() error { return s.hold.Close() }
+
+// ask opens a connection and makes a request over it.
+func (s *Shim) ask(r request, pass *os.File) (*net.UnixConn, answer, error) {
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: s.socket, Net: "unix"})
+	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
+		return nil, answer{}, ErrGone
+	}
+	if err != nil {
+		return nil, answer{}, err
+	}
+	var a answer
+	if err = writeLine(conn, r, pass); err == nil {
+		_, err = readLine(conn, &a)
+	}
+	if err == nil {
+		err = a.err()
+	} else {
+		err = fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	if err != nil {
+		return nil, a, errors.Join(err, conn.Close())
+	}
+	return conn, a, nil
+}
+
+// tell makes a request that has no more than an answer.
+func (s *Shim) tell(r request) error {
+	conn, _, err := s.ask(r, nil)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// Spawn starts the process with this ID. Orders is the child's end of the
+// socket of plan.Command. The returned Running tells when it ends.
+func (s *Shim) Spawn(id string, what Spawn, orders *os.File) (*Running, error) {
+	conn, a, err := s.ask(request{Verb: "spawn", ID: id, Spawn: &what}, orders)
+	if err != nil {
+		return nil, fmt.Errorf("spawn: %w", err)
+	}
+	return &Running{PID: a.PID, conn: conn}, nil
+}
+
+// Find is a process that was spawned before.
+func (s *Shim) Find(id string) (*Running, error) {
+	conn, a, err := s.ask(request{Verb: "wait", ID: id}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("find process: %w", err)
+	}
+	return &Running{PID: a.PID, conn: conn}, nil
+}
+
+// Attach connects to the streams of a process, spawned or not.
+func (s *Shim) Attach(id string, what Attach, stdio Stdio) (*net.UnixConn, error) {
+	conn, _, err := s.ask(request{Verb: "attach", ID: id, Attach: &what, Spawn: &Spawn{Stdio: stdio}}, nil)
+	return conn, err
+}
+
+// Signal sends a signal to a process. The shim is its parent, so the number
+// cannot mean another process by then.
+func (s *Shim) Signal(id string, sig unix.Signal) error {
+	return s.tell(request{Verb: "signal", ID: id, Signal: sig})
+}
+
+// Resize sets the size of a process's terminal.
+func (s *Shim) Resize(id string, size Size) error {
+	return s.tell(request{Verb: "resize", ID: id, Size: &size})
+}
+
+// A Running process.
+type Running struct {
+	PID  int // as the engine sees it
+	conn *net.UnixConn
+}
+
+// Wait waits for the end. ErrGone means that the shim ended first.
+func (r *Running) Wait() (Exit, error) {
+	defer r.conn.Close()
+	var e Exit
+	if _, err := readLine(r.conn, &e); err != nil {
+		return e, fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	return e, nil
+}
+
+// ReadExit is the status of a container's first process, left by its shim.
+// fs.ErrNotExist if it left none.
+func ReadExit(dir string) (Exit, error) {
+	var e Exit
+	data, err := os.ReadFile(exitIn(dir))
+	if err != nil {
+		return e, err
+	}
+	return e, json.Unmarshal(data, &e)
+}
+
+func exitIn(dir string) string { return filepath.Join(dir, "exit.json") }
+
+// LogIn is the path of the log of the container in dir.
+func LogIn(dir string) string { return filepath.Join(dir, "json.log") }

@@ -1,0 +1,200 @@
+package shim
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// server is the shim itself.
+type server struct {
+	dir string // of the container
+	log *Log
+
+	mu        sync.Mutex // guards what follows
+	processes map[string]*process
+	users     int           // connections and live processes
+	idle      chan struct{} // closed when the last user has gone
+}
+
+// patience is how long a shim that nobody has called waits before it ends: its
+// engine died between starting it and connecting.
+const patience = 30 * time.Second
+
+// Main is the shim's whole life: serve at the listening socket that is
+// descriptor 3 until the container has ended. It returns the exit code.
+func Main(dir string) int {
+	_ = os.WriteFile("/proc/self/comm", []byte("cutaway-shim"), 0)
+	// Caught and not ignored: a child would inherit that.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE)
+	listener, err := net.FileListener(os.NewFile(3, "listener"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "shim: descriptor 3 is not a listening socket:", err)
+		return 1
+	}
+	s := &server{dir: dir, log: NewLog(LogIn(dir)), processes: map[string]*process{}, idle: make(chan struct{})}
+	s.serve(listener.(*net.UnixListener))
+	_ = s.log.Close()
+	return 0
+}
+
+func (s *server) serve(listener *net.UnixListener) {
+	go func() {
+		<-s.idle
+		_ = listener.Close()
+	}()
+	_ = listener.SetDeadline(time.Now().Add(patience))
+	for {
+		conn, err := listener.AcceptUnix()
+		if err != nil {
+			return
+		}
+		_ = listener.SetDeadline(time.Time{})
+		s.enter()
+		go func() {
+			defer s.leave()
+			defer conn.Close()
+			s.answer(conn)
+		}()
+	}
+}
+
+// enter and leave count those for whom the shim has to stay.
+func (s *server) enter() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users++
+}
+
+func (s *server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.users--; s.users == 0 {
+		close(s.idle)
+		s.users = -1 // a connection that comes this late finds the listener closed
+	}
+}
+
+// process finds the process with this ID, or makes room for one to come.
+func (s *server) process(id string, stdio Stdio) *process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.processes[id]
+	if !ok {
+		p = newProcess(stdio)
+		s.processes[id] = p
+	}
+	return p
+}
+
+// answer serves one connection.
+func (s *server) answer(conn *net.UnixConn) {
+	var r request
+	passed, err := readLine(conn, &r)
+	if passed != nil {
+		defer passed.Close()
+	}
+	if err != nil {
+		return
+	}
+	var stdio Stdio
+	if r.Spawn != nil {
+		stdio = r.Spawn.Stdio
+	}
+	p := s.process(r.ID, stdio)
+	switch r.Verb {
+	case "hold":
+		s.say(conn, answer{})
+		_, _ = conn.Read(make([]byte, 1)) // until the engine goes
+	case "attach":
+		p.attach(conn, *r.Attach)
+	case "spawn":
+		s.spawn(conn, r, passed)
+	case "wait":
+		s.follow(conn, p)
+	case "signal":
+		s.say(conn, result(p.signal(r.Signal)))
+	case "resize":
+		s.say(conn, result(p.resize(*r.Size)))
+	default:
+		s.say(conn, failure(fmt.Errorf("unknown verb %q", r.Verb)))
+	}
+}
+
+// say answers; if the engine is gone there is nobody to tell.
+func (s *server) say(conn *net.UnixConn, a answer) { _ = writeLine(conn, a, nil) }
+
+func result(err error) answer {
+	if err != nil {
+		return failure(err)
+	}
+	return answer{}
+}
+
+// spawn starts a process, says its number and later its end.
+func (s *server) spawn(conn *net.UnixConn, r request, orders *os.File) {
+	p := s.process(r.ID, r.Spawn.Stdio)
+	if orders == nil {
+		s.say(conn, failure(errors.New("spawn without orders")))
+		return
+	}
+	var log *Log
+	if r.Spawn.Log {
+		log = s.log
+	}
+	if err := p.start(*r.Spawn, orders, log); err != nil {
+		s.say(conn, failure(err))
+		return
+	}
+	// The child has its own copy: with ours open it would never see the end.
+	_ = orders.Close()
+	s.enter()
+	go func() {
+		defer s.leave()
+		s.reap(r.ID, p)
+	}()
+	s.follow(conn, p)
+}
+
+// follow says the number of a process that runs, and its end.
+func (s *server) follow(conn *net.UnixConn, p *process) {
+	if !isClosed(p.started) {
+		s.say(conn, failure(errors.New("not started")))
+		return
+	}
+	s.say(conn, answer{PID: p.handle.Pid})
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, _ = conn.Read(make([]byte, 1))
+	}()
+	select {
+	case <-p.ended:
+		_ = writeLine(conn, p.exit, nil)
+	case <-gone:
+	}
+}
+
+// reap waits for a process, and keeps its status before it tells anybody.
+func (s *server) reap(id string, p *process) {
+	exit := p.wait()
+	if id == "" {
+		data, err := json.Marshal(exit)
+		if err == nil {
+			err = os.WriteFile(exitIn(s.dir)+".new", data, 0o600)
+		}
+		if err == nil {
+			_ = os.Rename(exitIn(s.dir)+".new", exitIn(s.dir))
+		}
+	}
+	p.exit = exit
+	close(p.ended)
+	p.pumps.Wait()
+}

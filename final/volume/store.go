@@ -1,0 +1,63 @@
+package volume
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+)
+
+// A Store keeps volumes: a directory each, with the data in _data.
+type Store struct{ dir string }
+
+// ErrName is a name that no volume can have.
+var ErrName = errors.New("includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path")
+
+// name is moby's pattern (daemon/names).
+var name = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
+
+// OpenStore opens the store in dir, and makes it if there is none.
+func OpenStore(dir string) (*Store, error) {
+	return &Store{dir}, os.MkdirAll(dir, 0o711)
+}
+
+// Ensure makes the volume if it is missing, and returns where its data is.
+func (s *Store) Ensure(volume string) (string, error) {
+	if !name.MatchString(volume) {
+		return "", fmt.Errorf("%q %w", volume, ErrName)
+	}
+	data := filepath.Join(s.dir, volume, "_data")
+	if err := os.MkdirAll(data, 0o755); err != nil {
+		return "", fmt.Errorf("make volume %s: %w", volume, err)
+	}
+	return data, nil
+}
+
+// Has tells whether there is such a volume.
+func (s *Store) Has(volume string) bool {
+	_, err := os.Stat(filepath.Join(s.dir, volume, "_data"))
+	return name.MatchString(volume) && err == nil
+}
+
+// Remove deletes a volume with its data. One that is gone is no error.
+func (s *Store) Remove(volume string) error {
+	if !name.MatchString(volume) {
+		return fmt.Errorf("%q %w", volume, ErrName)
+	}
+	err := os.RemoveAll(filepath.Join(s.dir, volume))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Anonymous is a name for a volume that nobody named.
+func Anonymous() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails: crypto/rand
+	return hex.EncodeToString(b)
+}
