@@ -82,33 +82,34 @@ func readProcs(dir string) ([]int, error) {
 }
 
 // Kill sends SIGKILL to every process of the group and of groups below it, also
-// to those that fork meanwhile, and returns when none is left. After Freeze, it
-// kills as well. A process in an uninterruptible wait outlives 10 seconds: an error.
+// to those that they fork meanwhile, and to frozen ones. It returns when none is
+// left; after 10 seconds (a process in an uninterruptible wait) that is an error.
 func (g Group) Kill() error {
-	if file, err := g.file("cgroup.kill"); err == nil { // v2, since Linux 5.14: all at once
-		if err := writeFile(file, "1"); err != nil {
-			return ignoreGone(err)
-		}
-	}
 	return retry(func() (bool, error) {
 		pids, err := g.Procs()
 		if err != nil || len(pids) == 0 {
 			return true, err
 		}
-		return false, g.killFrozen(pids)
+		return false, ignoreGone(g.killAll(pids))
 	}, "kill the processes of %q", g.Paths)
 }
 
-// killFrozen kills without cgroup.kill: frozen processes cannot fork away from
-// the signals. They die when they thaw.
-func (g Group) killFrozen(pids []int) error {
-	_ = g.writeFreezer(true) // without a freezer, the repetition must do
+// killAll uses v2's cgroup.kill (since Linux 5.14), which leaves no time to fork.
+// Without it, the processes are frozen while the signals are sent.
+func (g Group) killAll(pids []int) error {
+	if file, err := g.file("cgroup.kill"); err == nil {
+		if err := writeFile(file, "1"); err != nil {
+			return err
+		}
+	} else {
+		_ = g.writeFreezer(true) // without a freezer, repetition must do
+	}
+	defer func() { _ = g.writeFreezer(false) }() // v1: frozen processes do not die
 	for _, pid := range pids {
 		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("kill %d: %w", pid, err)
 		}
 	}
-	_ = g.writeFreezer(false)
 	return nil
 }
 

@@ -1,78 +1,83 @@
 package cgroups
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
+// membership is one line of /proc/self/cgroup, cgroups(7): the group that this
+// process is in, in one hierarchy. So there is a line for each hierarchy.
+type membership struct {
+	controllers []string // none for v2
+	path        string   // seen from the root of the cgroup namespace
+}
+
+// parseMembership reads
+//
+//	4:memory:/user.slice
+//	3:cpu,cpuacct:/user.slice
+//	0::/user.slice/user-1000.slice
+func parseMembership(line string) (membership, bool) {
+	parts := strings.SplitN(line, ":", 3)
+	if len(parts) != 3 {
+		return membership{}, false
+	}
+	split := func(r rune) bool { return r == ',' }
+	return membership{controllers: strings.FieldsFunc(parts[1], split), path: parts[2]}, true
+}
+
 // mount is one cgroup line of mountinfo.
 type mount struct {
-	root        string // which part of the hierarchy is mounted: "/" or a group's path
-	point       string // where
-	version     Version
-	controllers []string // v1 only
+	root    string // which part of the hierarchy is mounted: "/" or a group's path
+	point   string
+	version Version
+	options []string // of the hierarchy; with v1 its controllers are among them
 }
 
 // parseMount reads one line of proc_pid_mountinfo(5):
 //
 //	35 31 0:32 /docker/4f2a /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory
-//	           root         mount point                      "-" ends  type   src   super options
-//
-// What a v1 hierarchy controls stands among the super options.
+//	           root         mount point                       "-" ends  type   source options
 func parseMount(line string) (mount, bool) {
-	before, after, ok := strings.Cut(line, " - ")
+	before, after, _ := strings.Cut(line, " - ")
 	left, right := strings.Fields(before), strings.Fields(after)
-	if !ok || len(left) < 6 || len(right) < 3 {
+	if len(left) < 6 || len(right) < 3 || right[0] != "cgroup" && right[0] != "cgroup2" {
 		return mount{}, false
 	}
-	m := mount{root: unescape(left[3]), point: unescape(left[4])}
-	switch right[0] {
-	case "cgroup2":
-		m.version = V2
-	case "cgroup":
-		m.version = V1
-		m.controllers = v1Controllers(right[2])
-	default:
+	version := V1
+	if right[0] == "cgroup2" {
+		version = V2
+	}
+	blank := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+	return mount{
+		root: blank.Replace(left[3]), point: blank.Replace(left[4]),
+		version: version, options: strings.Split(right[2], ","),
+	}, true
+}
+
+// find picks the mount of a membership's hierarchy: it may be mounted twice (a
+// bind mount for a chroot, say), and a later mount may hide an earlier one.
+func (o membership) find(mounts []mount) (mount, bool) {
+	var found []mount
+	for i, m := range mounts {
+		hidden := slices.ContainsFunc(mounts[i+1:], func(n mount) bool { return n.point == m.point })
+		if !hidden && o.isIn(m) {
+			found = append(found, m)
+		}
+	}
+	if len(found) == 0 {
 		return mount{}, false
 	}
-	return m, true
+	return slices.MaxFunc(found, func(a, b mount) int { return cmp.Compare(a.rank(), b.rank()) }), true
 }
 
-// v1Controllers leaves out the options that are not controllers.
-func v1Controllers(super string) []string {
-	return slices.DeleteFunc(strings.Split(super, ","), func(o string) bool {
-		option, _, _ := strings.Cut(o, "=")
-		return slices.Contains([]string{"rw", "ro", "xattr", "noprefix", "clone_children",
-			"release_agent", "cpuset_v2_mode", "favordynmods", "nofavordynmods"}, option)
-	})
-}
-
-// unescape undoes what mountinfo does to white space: "\040" is a space.
-func unescape(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
-}
-
-// chooseMounts picks one mount for each hierarchy: a hierarchy may be mounted
-// twice (a bind mount for a chroot, say), and one mount may hide another.
-func chooseMounts(all []mount) []mount {
-	var chosen []mount
-	for i, m := range all {
-		hidden := slices.ContainsFunc(all[i+1:], func(o mount) bool { return o.point == m.point })
-		if hidden {
-			continue
-		}
-		j := slices.IndexFunc(chosen, func(o mount) bool {
-			return o.version == m.version && slices.Equal(o.controllers, m.controllers)
-		})
-		switch {
-		case j < 0:
-			chosen = append(chosen, m)
-		case m.rank() > chosen[j].rank():
-			chosen[j] = m
-		}
+func (o membership) isIn(m mount) bool {
+	if len(o.controllers) == 0 || m.version == V2 {
+		return len(o.controllers) == 0 && m.version == V2
 	}
-	return chosen
+	return !slices.ContainsFunc(o.controllers, func(c string) bool { return !slices.Contains(m.options, c) })
 }
 
 // rank prefers the usual place, then the mount that shows the whole tree.
@@ -87,38 +92,12 @@ func (m mount) rank() int {
 	return rank
 }
 
-// membership is one line of /proc/self/cgroup.
-type membership struct {
-	controllers []string // empty for v2
-	path        string   // seen from the root of the cgroup namespace
-}
-
-// parseMembership reads one line of cgroups(7), "/proc/pid/cgroup":
-//
-//	4:memory:/user.slice
-//	0::/user.slice/user-1000.slice
-func parseMembership(line string) (membership, bool) {
-	parts := strings.SplitN(line, ":", 3)
-	if len(parts) != 3 {
-		return membership{}, false
+// directory is where the group of the membership is seen in the mount; "" if
+// the mount does not show it.
+func (o membership) directory(m mount) string {
+	rel, err := filepath.Rel(m.root, o.path)
+	if err != nil || !filepath.IsLocal(rel) {
+		return ""
 	}
-	m := membership{path: parts[2]}
-	if parts[1] != "" {
-		m.controllers = strings.Split(parts[1], ",")
-	}
-	return m, true
-}
-
-// ownGroup is the directory of the group that this process is in, or "" if it
-// is not below the mount.
-func (m mount) ownGroup(own []membership) string {
-	for _, o := range own {
-		if !slices.Equal(o.controllers, m.controllers) {
-			continue
-		}
-		if rel, err := filepath.Rel(m.root, o.path); err == nil && filepath.IsLocal(rel) {
-			return filepath.Join(m.point, rel)
-		}
-	}
-	return ""
+	return filepath.Join(m.point, rel)
 }

@@ -1,8 +1,6 @@
 package cgroups
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +10,8 @@ import (
 	"time"
 )
 
-// Stats is what a group has used. A part whose controller is missing is zero.
+// Stats is what a group, with the groups below it, has used. What the kernel
+// does not count here is zero.
 type Stats struct {
 	Memory   MemoryStats
 	CPU      CPUStats
@@ -23,19 +22,19 @@ type Stats struct {
 
 // MemoryStats counts bytes.
 type MemoryStats struct {
-	Current uint64            // in use, page cache included
-	Peak    uint64            // the most that was ever in use; v2 since Linux 5.19
-	Max     uint64            // the limit; 0: none
-	Swap    uint64            // in swap
-	Cache   uint64            // page cache not used lately; docker stats subtracts it from Current
-	Detail  map[string]uint64 // memory.stat, whose keys differ between v1 and v2
+	Current  uint64            // in use, with the page cache
+	Inactive uint64            // the page cache not used lately; docker stats shows Current without it
+	Peak     uint64            // the most that was in use; on v2 since Linux 5.19
+	Max      uint64            // the limit; 0: none
+	Swap     uint64            // swapped out
+	Detail   map[string]uint64 // memory.stat; its keys differ between v1 and v2
 }
 
 // CPUStats counts processor time.
 type CPUStats struct {
 	Usage, User, System time.Duration
-	Periods, Throttled  uint64        // periods with a quota; those in which it was used up
-	ThrottledTime       time.Duration // spent waiting for the next period
+	Periods, Throttled  uint64        // periods with a quota, and those in which it was used up
+	ThrottledTime       time.Duration // waited for the next period
 }
 
 // PidsStats counts processes and threads.
@@ -51,166 +50,87 @@ type IOStats struct {
 	Reads, Writes         uint64 // operations
 }
 
-// Stats reads all counters. They are not of the same instant.
+// Stats reads all counters, one after the other: they are not of one instant.
 func (g Group) Stats() (Stats, error) {
 	var s Stats
-	err := errors.Join(g.memoryStats(&s.Memory), g.cpuStats(&s.CPU), g.pidsStats(&s.Pids))
-	var ioErr, oomErr error
-	s.IO, ioErr = g.ioStats()
-	s.OOMKills, oomErr = g.OOMKills()
-	return s, errors.Join(err, ignoreGone(ioErr), ignoreGone(oomErr))
+	if !slices.ContainsFunc(g.Paths, exists) {
+		return s, &os.PathError{Op: "read statistics", Path: strings.Join(g.Paths, " "), Err: os.ErrNotExist}
+	}
+	s.Memory = g.memoryStats()
+	s.CPU = CPUStats{
+		Usage:         g.duration("cpuacct.usage", "cpu.stat usage_usec"),
+		User:          g.duration("cpuacct.usage_user", "cpu.stat user_usec"),
+		System:        g.duration("cpuacct.usage_sys", "cpu.stat system_usec"),
+		Periods:       g.first("cpu.stat nr_periods"),
+		Throttled:     g.first("cpu.stat nr_throttled"),
+		ThrottledTime: g.duration("cpu.stat throttled_time", "cpu.stat throttled_usec"),
+	}
+	s.Pids = PidsStats{Current: g.first("pids.current"), Max: g.first("pids.max")}
+	s.IO = g.ioStats()
+	s.OOMKills, _ = g.OOMKills() // without a memory controller nothing is killed
+	return s, nil
 }
 
-// OOMKills counts the processes that the kernel killed because the group was out
-// of memory: memory.events on v2, memory.oom_control on v1 (since Linux 4.13).
+func (g Group) memoryStats() MemoryStats {
+	m := MemoryStats{
+		Current: g.first("memory.current", "memory.usage_in_bytes"),
+		Peak:    g.first("memory.peak", "memory.max_usage_in_bytes"),
+		Max:     g.first("memory.max", "memory.limit_in_bytes"),
+		// v1 counts the groups below only in the keys that begin with total_.
+		Swap:     g.first("memory.swap.current", "memory.stat total_swap"),
+		Inactive: g.first("memory.stat total_inactive_file", "memory.stat inactive_file"),
+	}
+	if m.Max > 1<<60 { // v1 says "no limit" like this
+		m.Max = 0
+	}
+	if file, err := g.file("memory.stat"); err == nil {
+		m.Detail, _ = readKeys(file)
+	}
+	return m
+}
+
+// OOMKills counts the processes that the kernel has killed because the group
+// was out of memory (v1: since Linux 4.13).
 func (g Group) OOMKills() (uint64, error) {
-	keys, err := g.keys("memory.events", "memory.oom_control")
+	file, err := g.file("memory.events", "memory.oom_control")
+	if err != nil {
+		return 0, err
+	}
+	keys, err := readKeys(file)
 	return keys["oom_kill"], err
 }
 
-func (g Group) memoryStats(m *MemoryStats) error {
-	err := g.numbers([]counter{
-		{&m.Current, "memory.current", "memory.usage_in_bytes"},
-		{&m.Peak, "memory.peak", "memory.max_usage_in_bytes"},
-		{&m.Max, "memory.max", "memory.limit_in_bytes"},
-		{&m.Swap, "memory.swap.current", ""},
-	})
-	if m.Max > 1<<60 { // v1's way to say that there is none
-		m.Max = 0
-	}
-	var detailErr error
-	m.Detail, detailErr = g.keys("memory.stat")
-	m.Cache = m.Detail["inactive_file"]
-	if _, v1 := m.Detail["total_rss"]; v1 { // there "total_" includes the groups below
-		m.Swap, m.Cache = m.Detail["total_swap"], m.Detail["total_inactive_file"]
-	}
-	return errors.Join(err, ignoreGone(detailErr))
-}
-
-// cpuStats reads v2's cpu.stat, in microseconds, or v1's cpu.stat and
-// cpuacct.usage, in nanoseconds. A hybrid system has a cpu.stat in both trees.
-func (g Group) cpuStats(c *CPUStats) error {
-	for _, p := range g.Paths {
-		stat, err := readKeys(filepath.Join(p, "cpu.stat"))
-		if ignoreGone(err) != nil {
-			return err
+// first reads the first of the sources that exists; 0 if none does, or if it
+// says "max". A source is a file that holds a number, or a file and a key in it.
+func (g Group) first(sources ...string) uint64 {
+	for _, source := range sources {
+		name, key, keyed := strings.Cut(source, " ")
+		for _, p := range g.Paths {
+			file := filepath.Join(p, name)
+			if keyed {
+				if keys, err := readKeys(file); err == nil && has(keys, key) {
+					return keys[key]
+				}
+			} else if text, err := os.ReadFile(file); err == nil {
+				n, _ := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+				return n
+			}
 		}
-		c.Usage = max(c.Usage, micro(stat["usage_usec"]))
-		c.User = max(c.User, micro(stat["user_usec"]))
-		c.System = max(c.System, micro(stat["system_usec"]))
-		c.Periods = max(c.Periods, stat["nr_periods"])
-		c.Throttled = max(c.Throttled, stat["nr_throttled"])
-		c.ThrottledTime = max(c.ThrottledTime, micro(stat["throttled_usec"]), time.Duration(stat["throttled_time"]))
 	}
-	if c.Usage > 0 {
-		return nil
-	}
-	var usage, user, system uint64
-	err := g.numbers([]counter{
-		{&usage, "", "cpuacct.usage"}, {&user, "", "cpuacct.usage_user"}, {&system, "", "cpuacct.usage_sys"},
-	})
-	c.Usage, c.User, c.System = time.Duration(usage), time.Duration(user), time.Duration(system)
-	return err
+	return 0
 }
 
-func micro(usec uint64) time.Duration { return time.Duration(usec) * time.Microsecond }
-
-func (g Group) pidsStats(p *PidsStats) error {
-	return g.numbers([]counter{{&p.Current, "pids.current", ""}, {&p.Max, "pids.max", ""}})
+func has(keys map[string]uint64, key string) bool {
+	_, ok := keys[key]
+	return ok
 }
 
-// ioStats reads io.stat of v2, or of v1 the two files of the throttling layer,
-// which sees every request whatever the scheduler.
-func (g Group) ioStats() ([]IOStats, error) {
-	if file, err := g.file("io.stat"); err == nil {
-		return readLines(file, parseIOStat)
+// duration is first in time: v2 counts microseconds and says so, v1 nanoseconds.
+func (g Group) duration(v1, v2 string) time.Duration {
+	if n := g.first(v1); n > 0 {
+		return time.Duration(n)
 	}
-	disks := map[[2]int64]*IOStats{}
-	var err error
-	for _, name := range []string{"blkio.throttle.io_service_bytes", "blkio.throttle.io_serviced"} {
-		file, findErr := g.file(name)
-		if findErr != nil {
-			continue
-		}
-		_, readErr := readLines(file, func(line string) (int, bool) {
-			addBlkio(disks, name, line)
-			return 0, false
-		})
-		err = errors.Join(err, readErr)
-	}
-	var all []IOStats
-	for _, d := range disks {
-		all = append(all, *d)
-	}
-	slices.SortFunc(all, func(a, b IOStats) int { return cmp.Or(cmp.Compare(a.Major, b.Major), cmp.Compare(a.Minor, b.Minor)) })
-	return all, err
-}
-
-// parseIOStat reads a line of v2's io.stat:
-//
-//	8:0 rbytes=90112 wbytes=0 rios=3 wios=0 dbytes=0 dios=0
-func parseIOStat(line string) (IOStats, bool) {
-	var s IOStats
-	n, _ := fmt.Sscanf(line, "%d:%d rbytes=%d wbytes=%d rios=%d wios=%d",
-		&s.Major, &s.Minor, &s.ReadBytes, &s.WriteBytes, &s.Reads, &s.Writes)
-	return s, n == 6
-}
-
-// addBlkio reads a line of v1's blkio.throttle.io_service_bytes or …io_serviced:
-//
-//	8:0 Read 90112
-func addBlkio(disks map[[2]int64]*IOStats, file, line string) {
-	var dev [2]int64
-	var op string
-	var n uint64
-	if got, _ := fmt.Sscanf(line, "%d:%d %s %d", &dev[0], &dev[1], &op, &n); got != 4 {
-		return // "Total 90112"
-	}
-	if disks[dev] == nil {
-		disks[dev] = &IOStats{Major: dev[0], Minor: dev[1]}
-	}
-	d := disks[dev]
-	switch file + " " + op {
-	case "blkio.throttle.io_service_bytes Read":
-		d.ReadBytes = n
-	case "blkio.throttle.io_service_bytes Write":
-		d.WriteBytes = n
-	case "blkio.throttle.io_serviced Read":
-		d.Reads = n
-	case "blkio.throttle.io_serviced Write":
-		d.Writes = n
-	}
-}
-
-// counter says in which file a number is, in v2 and in v1.
-type counter struct {
-	to     *uint64
-	v2, v1 string
-}
-
-// numbers reads files of one number. A missing file leaves zero, and so does "max".
-func (g Group) numbers(counters []counter) error {
-	for _, c := range counters {
-		file, err := g.file(slices.DeleteFunc([]string{c.v2, c.v1}, func(s string) bool { return s == "" })...)
-		if err != nil {
-			continue
-		}
-		text, err := os.ReadFile(file)
-		if ignoreGone(err) != nil {
-			return err
-		}
-		*c.to, _ = strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
-	}
-	return nil
-}
-
-// keys reads the first of the files that exists.
-func (g Group) keys(names ...string) (map[string]uint64, error) {
-	file, err := g.file(names...)
-	if err != nil {
-		return nil, err
-	}
-	return readKeys(file)
+	return time.Duration(g.first(v2)) * time.Microsecond
 }
 
 // readKeys reads a file of lines "key number".
@@ -224,4 +144,53 @@ func readKeys(file string) (map[string]uint64, error) {
 		return 0, false
 	})
 	return keys, err
+}
+
+// ioStats reads v2's io.stat, or v1's two files of the throttling layer, which
+// sees every request whatever the scheduler.
+func (g Group) ioStats() []IOStats {
+	var all []IOStats
+	for _, name := range []string{"io.stat", "blkio.throttle.io_service_bytes", "blkio.throttle.io_serviced"} {
+		file, err := g.file(name)
+		if err != nil {
+			continue
+		}
+		lines, _ := readLines(file, func(line string) ([]string, bool) { return strings.Fields(line), true })
+		for _, fields := range lines {
+			if name != "io.stat" && len(fields) == 3 {
+				fields = []string{fields[0], name + " " + fields[1] + "=" + fields[2]}
+			}
+			all = addIO(all, fields)
+		}
+	}
+	return all
+}
+
+// addIO adds the counters in the fields of a line to those of its disk:
+//
+//	v2  8:0 rbytes=90112 wbytes=0 rios=3 wios=0 dbytes=0 dios=0
+//	v1  8:0 Read 90112      (here: 8:0 "blkio.throttle.io_service_bytes Read=90112")
+//	    Total 90112
+func addIO(all []IOStats, fields []string) []IOStats {
+	var d IOStats
+	if _, err := fmt.Sscanf(fields[0], "%d:%d", &d.Major, &d.Minor); err != nil {
+		return all
+	}
+	i := slices.IndexFunc(all, func(o IOStats) bool { return o.Major == d.Major && o.Minor == d.Minor })
+	if i < 0 {
+		i, all = len(all), append(all, d)
+	}
+	counters := map[string]*uint64{
+		"rbytes": &all[i].ReadBytes, "blkio.throttle.io_service_bytes Read": &all[i].ReadBytes,
+		"wbytes": &all[i].WriteBytes, "blkio.throttle.io_service_bytes Write": &all[i].WriteBytes,
+		"rios": &all[i].Reads, "blkio.throttle.io_serviced Read": &all[i].Reads,
+		"wios": &all[i].Writes, "blkio.throttle.io_serviced Write": &all[i].Writes,
+	}
+	for _, f := range fields[1:] {
+		key, value, _ := strings.Cut(f, "=")
+		if to := counters[key]; to != nil {
+			*to, _ = strconv.ParseUint(value, 10, 64)
+		}
+	}
+	return all
 }

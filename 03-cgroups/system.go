@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,22 +12,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Version says which of the kernel's two interfaces a hierarchy speaks.
+// Version is which of the kernel's two interfaces a hierarchy speaks:
+// cgroup-v1/cgroups.rst or cgroup-v2.rst.
 type Version int
 
-// The two interfaces: cgroups(7), cgroup-v1/cgroups.rst and cgroup-v2.rst.
+// The two interfaces.
 const (
 	V1 Version = 1
 	V2 Version = 2
 )
 
 // Hierarchy is one mounted tree of groups. With v2 there is one for all
-// controllers; with v1 there are about ten, each with a few of them.
+// controllers; with v1 there are about ten, each with one or two of them.
 type Hierarchy struct {
 	Version     Version
-	Controllers []string // what it can limit: "memory", "cpu", …; "name=systemd" limits nothing
+	Controllers []string // what it can limit: "memory", "cpu"; "name=systemd" limits nothing
 	Base        string   // the directory below which we make groups
-	occupied    bool     // Base is a v2 group with processes of its own, and not the root
+	Occupied    bool     // Base is a v2 group that has processes of its own, and not the root
 }
 
 // System is how cgroups are set up on this machine.
@@ -36,86 +36,84 @@ type System struct {
 	Hierarchies []Hierarchy
 }
 
-// Detect finds the mounted hierarchies by /proc/self/mountinfo, and the place
-// below which this process may make groups. It changes nothing.
+// Detect finds the hierarchies by /proc/self/cgroup and /proc/self/mountinfo,
+// and the place in each below which this process may make groups. It changes
+// nothing.
 //
-// Like runc and Docker, we make our groups directly below the top of what is
-// mounted, not below the group that we are in: a container is not part of the
+// Like runc and Docker we make groups directly below the top of what is
+// mounted, not below the group that we are in: containers are not part of the
 // daemon's own budget. Where the mount shows only a part of the tree (in a
-// container, in a cgroup namespace) its top is that part. Where the top may
-// not be written to (a user's systemd slice), the process's own group is used.
+// container, in a cgroup namespace) its top is the top of that part. Where the
+// top may not be written to (without root, in a delegated slice of systemd's),
+// it is the group that we are in.
 func Detect() (*System, error) { return detect("/") }
 
-// detect is Detect for a file system tree at root.
+// detect is Detect for the file system below root.
 func detect(root string) (*System, error) {
-	mounts, err := readLines(filepath.Join(root, "proc/self/mountinfo"), parseMount)
-	if err != nil {
-		return nil, err
-	}
 	own, err := readLines(filepath.Join(root, "proc/self/cgroup"), parseMembership)
 	if err != nil {
 		return nil, err
 	}
+	mounts, err := readLines(filepath.Join(root, "proc/self/mountinfo"), parseMount)
+	if err != nil {
+		return nil, err
+	}
 	s := &System{}
-	for _, m := range chooseMounts(mounts) {
-		if h, ok := newHierarchy(root, m, own); ok {
-			s.Hierarchies = append(s.Hierarchies, h)
+	for _, o := range own {
+		if m, ok := o.find(mounts); ok {
+			s.add(root, o, m)
 		}
 	}
 	if len(s.Hierarchies) == 0 {
-		return nil, errors.New("find a cgroup hierarchy: none is mounted with write permission; " +
-			"run as root, or under `systemd-run --user --scope -p Delegate=yes`, or mount one: mount -t cgroup2 none /sys/fs/cgroup")
+		return nil, errors.New("find a cgroup hierarchy: none is mounted where this process may write; run as root, " +
+			"or in a group of your own (systemd-run --user --scope -p Delegate=yes), or mount one (mount -t cgroup2 none /sys/fs/cgroup)")
 	}
 	return s, nil
 }
 
-// newHierarchy completes a mount to a hierarchy, or says that we may not use it.
-func newHierarchy(root string, m mount, own []membership) (Hierarchy, bool) {
-	h := Hierarchy{Version: m.version, Controllers: m.controllers, Base: m.point}
-	if !writable(root + h.Base) {
-		if h.Base = m.ownGroup(own); h.Base == "" || !writable(root+h.Base) {
-			return h, false
+// add adds a hierarchy, unless we may not make groups in it.
+func (s *System) add(root string, o membership, m mount) {
+	h := Hierarchy{Version: m.version, Controllers: o.controllers, Base: m.point}
+	writable := func(dir string) bool { return dir != "" && unix.Access(filepath.Join(root, dir), unix.W_OK) == nil }
+	if !writable(h.Base) {
+		if h.Base = o.directory(m); !writable(h.Base) {
+			return
 		}
 	}
 	if h.Version == V2 {
-		// What the group may use, which its parent decided.
-		list, err := os.ReadFile(filepath.Join(root, h.Base, "cgroup.controllers"))
-		if err != nil {
-			return h, false
-		}
-		h.Controllers = strings.Fields(string(list))
-		h.occupied = isOccupied(filepath.Join(root, h.Base))
+		h.Controllers, h.Occupied = readUnified(filepath.Join(root, h.Base))
 	}
-	return h, true
+	s.Hierarchies = append(s.Hierarchies, h)
 }
 
-func writable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }
-
-// isOccupied says that "no internal processes" (cgroup-v2.rst) stands in the
-// way. The root, which has no cgroup.type, is exempt.
-func isOccupied(dir string) bool {
-	if _, err := os.Stat(filepath.Join(dir, "cgroup.type")); err != nil {
-		return false
-	}
-	procs, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
-	return err == nil && len(procs) > 0
+// readUnified reads what a v2 group may pass on to its children, and whether
+// processes of its own keep it from that. The root, which has no cgroup.type, is
+// exempt from "no internal processes".
+func readUnified(dir string) (controllers []string, occupied bool) {
+	list, _ := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	procs, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	return strings.Fields(string(list)), len(procs) > 0 && exists(filepath.Join(dir, "cgroup.type"))
 }
 
-// Mode is "v2", "v1", or "hybrid" (v1 for controllers, v2 beside it).
+// Mode is "v2", "v1", or "hybrid": controllers on v1, and v2 beside them.
 func (s *System) Mode() string {
-	_, v2 := s.unified()
-	switch {
-	case !v2:
-		return "v1"
-	case len(s.Hierarchies) == 1:
-		return "v2"
-	default:
-		return "hybrid"
+	n := 0
+	for _, h := range s.Hierarchies {
+		if h.Version == V2 {
+			n++
+		}
 	}
+	switch n {
+	case 0:
+		return "v1"
+	case len(s.Hierarchies):
+		return "v2"
+	}
+	return "hybrid"
 }
 
-// Controllers lists what can be limited or observed here, sorted. The v2 core's
-// own abilities "freezer" and "devices" count, for v1 has controllers for them.
+// Controllers lists what can be limited here, by v2's names, sorted. What v2 has
+// in its core, and v1 has controllers for, counts: "devices" and "freezer".
 func (s *System) Controllers() []string {
 	var all []string
 	for _, h := range s.Hierarchies {
@@ -132,7 +130,7 @@ func (s *System) Controllers() []string {
 	return slices.Compact(all)
 }
 
-// v2Name translates a v1 controller's name where v2 has another.
+// v2Name translates the name of a v1 controller; cpuacct is a part of v2's cpu.
 func v2Name(controller string) string {
 	switch controller {
 	case "blkio":
@@ -143,28 +141,28 @@ func v2Name(controller string) string {
 	return controller
 }
 
-// hierarchy finds the one that has a controller, named as in v2.
+// hierarchy finds the one that has a controller, by v2's name.
 func (s *System) hierarchy(controller string) (Hierarchy, bool) {
-	has := func(c string) bool { return c != "cpuacct" && v2Name(c) == controller }
-	i := slices.IndexFunc(s.Hierarchies, func(h Hierarchy) bool { return slices.ContainsFunc(h.Controllers, has) })
-	if i < 0 {
-		if h, ok := s.unified(); ok && controller == "devices" {
-			return h, true
+	for _, h := range s.Hierarchies {
+		for _, c := range h.Controllers {
+			if v2Name(c) == controller && c != "cpuacct" {
+				return h, true
+			}
 		}
-		return Hierarchy{}, false
 	}
-	return s.Hierarchies[i], true
-}
-
-func (s *System) unified() (Hierarchy, bool) {
 	i := slices.IndexFunc(s.Hierarchies, func(h Hierarchy) bool { return h.Version == V2 })
-	if i < 0 {
+	if i < 0 || controller != "devices" {
 		return Hierarchy{}, false
 	}
 	return s.Hierarchies[i], true
 }
 
-// paths is where a group called name is in each hierarchy.
+// Create is the step that makes the group called name in every hierarchy.
+func (s *System) Create(name string) Create { return Create{Name: name, Paths: s.paths(name)} }
+
+// Join is the step by which a process enters the group.
+func (s *System) Join(name string) Join { return Join{Name: name, Paths: s.paths(name)} }
+
 func (s *System) paths(name string) []string {
 	var all []string
 	for _, h := range s.Hierarchies {
@@ -180,19 +178,15 @@ func readLines[T any](path string, parse func(line string) (T, bool)) ([]T, erro
 		return nil, err
 	}
 	defer f.Close()
-	return scanLines(f, parse)
-}
-
-func scanLines[T any](r io.Reader, parse func(line string) (T, bool)) ([]T, error) {
 	var all []T
-	sc := bufio.NewScanner(r)
+	sc := bufio.NewScanner(f)
 	for sc.Scan() {
 		if v, ok := parse(sc.Text()); ok {
 			all = append(all, v)
 		}
 	}
 	if err := sc.Err(); err != nil {
-		return nil, fmt.Errorf("read lines: %w", err)
+		return nil, fmt.Errorf("read %q: %w", path, err)
 	}
 	return all, nil
 }
