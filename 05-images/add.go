@@ -2,27 +2,23 @@ package images
 
 import (
 	"fmt"
+	"io"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/partial"
 )
 
 // Add puts an image that was made here into the store, names it unless name is
-// "", and unpacks it unless u is nil.
+// "", and unpacks it unless u is nil. Blobs that are there are not read again.
 func (s *Store) Add(img v1.Image, name string, u Unpacker) (Image, error) {
-	added, err := s.add(img, name, u)
+	added, err := s.addImage(img, name, u)
 	if err != nil {
 		return Image{}, fmt.Errorf("add image %s: %w", name, err)
 	}
 	return added, nil
 }
 
-func (s *Store) add(img v1.Image, name string, u Unpacker) (Image, error) {
-	desc, err := partial.Descriptor(img)
-	if err != nil {
-		return Image{}, err
-	}
-	raw, err := img.RawManifest()
+func (s *Store) addImage(img v1.Image, name string, u Unpacker) (Image, error) {
+	manifest, err := img.RawManifest()
 	if err != nil {
 		return Image{}, err
 	}
@@ -30,82 +26,61 @@ func (s *Store) add(img v1.Image, name string, u Unpacker) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	added, err := newImage(desc.Digest.String(), raw, config)
+	in, err := parse(manifest, config)
 	if err != nil {
 		return Image{}, err
 	}
-	needs := []string{added.ID, added.Manifest}
-	for _, l := range added.Layers {
-		needs = append(needs, l.Digest, l.ChainID)
-	}
-	lease, err := s.lease(needs)
+	layers, err := img.Layers()
 	if err != nil {
 		return Image{}, err
 	}
-	defer lease.release()
-	if err := s.addLayers(img, added); err != nil {
+	a := addition{incoming: in, unpack: u, open: func(i int) (io.ReadCloser, error) { return layers[i].Compressed() }}
+	if name != "" {
+		a.names = []string{name}
+	}
+	return s.add(a)
+}
+
+// addition is an image from anywhere but a registry.
+type addition struct {
+	incoming
+	open   func(layer int) (io.ReadCloser, error) // the blob
+	names  []string
+	unpack Unpacker // nil: none
+}
+
+func (s *Store) add(a addition) (Image, error) {
+	var names []Reference
+	for _, name := range a.names {
+		ref, err := ParseReference(name)
+		if err != nil {
+			return Image{}, err
+		}
+		names = append(names, ref)
+	}
+	release, err := s.lease(a.needs())
+	if err != nil {
 		return Image{}, err
 	}
-	if err := s.putBlob(added.ID, config); err != nil {
-		return Image{}, err
-	}
-	if err := s.putBlob(added.Manifest, raw); err != nil {
-		return Image{}, err
-	}
-	if u != nil {
-		if err := s.Unpack(added, u); err != nil {
+	defer release()
+	for i, l := range a.Layers {
+		if s.hasBlob(l.Digest, l.Size) {
+			continue
+		}
+		blob, err := a.open(i)
+		if err != nil {
+			return Image{}, err
+		}
+		_, err = s.copyBlob(l.Digest, blob)
+		blob.Close()
+		if err != nil {
 			return Image{}, err
 		}
 	}
-	desc.Platform = &v1.Platform{OS: added.Config.OS, Architecture: added.Config.Architecture, Variant: added.Config.Variant}
-	return s.record(*desc, name, added.ID)
-}
-
-func (s *Store) addLayers(img v1.Image, added Image) error {
-	layers, err := img.Layers()
-	if err != nil {
-		return err
-	}
-	for i, l := range layers {
-		want := added.Layers[i]
-		if s.hasBlob(want.Digest, want.Size) {
-			continue
-		}
-		blob, err := l.Compressed()
-		if err != nil {
-			return err
-		}
-		_, err = s.copyBlob(want.Digest, blob)
-		blob.Close()
-		if err != nil {
-			return err
+	if a.unpack != nil {
+		if err := s.Unpack(a.Image, a.unpack); err != nil {
+			return Image{}, err
 		}
 	}
-	return nil
-}
-
-// record enters an image whose blobs are all there into index.json.
-func (s *Store) record(d v1.Descriptor, name, id string) (Image, error) {
-	d.Annotations = nil
-	err := s.update(func(index *v1.IndexManifest) error {
-		if name != "" {
-			ref, err := ParseReference(name)
-			if err != nil {
-				return err
-			}
-			setName(index, d, ref)
-			return nil
-		}
-		for _, have := range index.Manifests {
-			if have.Digest == d.Digest {
-				return nil
-			}
-		}
-		index.Manifests = append(index.Manifests, d)
-		return nil
-	})
-	if err != nil {
-		return Image{}, err
-	}
-	return s.Get(id)
+	return s.enter(a.incoming, names...)
 }

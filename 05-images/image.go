@@ -1,17 +1,19 @@
 package images
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// Image is one image of a [Store]. Config is shared between all copies and
-// must not be changed.
+// Image is one image of a [Store]. Its slices and its Config are shared by all
+// copies, and must not be changed.
 type Image struct {
 	ID       string   // "sha256:…", the digest of the config
 	Manifest string   // "sha256:…", the digest of the manifest
@@ -20,15 +22,15 @@ type Image struct {
 	Config   *v1.ConfigFile
 	Layers   []Layer // the base first
 	Created  time.Time
-	Size     int64 // bytes, of the layers as they are stored, compressed or not
+	Size     int64 // bytes of all layers as they are stored, compressed or not
 }
 
 // Layer is one layer of an [Image]: one tar archive under three names.
 type Layer struct {
-	Digest    string // of the blob: of the bytes that travel and are stored, compressed or not
-	DiffID    string // of the tar inside the blob; the config lists it
-	ChainID   string // of this layer on top of all those below: names an unpacked layer
-	MediaType string
+	Digest    string // of the blob, the bytes that are stored and sent, compressed or not
+	DiffID    string // of the tar in the blob; the config lists it
+	ChainID   string // of this layer on top of those below it: names an unpacked layer
+	MediaType types.MediaType
 	Size      int64 // bytes of the blob
 }
 
@@ -43,42 +45,146 @@ func ChainID(parent, diffID string) string {
 	return digestOf([]byte(parent + " " + diffID))
 }
 
-func digestOf(b []byte) string {
-	sum := sha256.Sum256(b)
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-// newImage joins a manifest and its config. Layers are where both meet: the
-// manifest knows the blobs, the config what must come out of them.
-func newImage(digest string, rawManifest, rawConfig []byte) (Image, error) {
-	var m v1.Manifest
-	var c v1.ConfigFile
-	if err := json.Unmarshal(rawManifest, &m); err != nil {
-		return Image{}, fmt.Errorf("parse manifest %s: %w", digest, err)
-	}
-	if err := json.Unmarshal(rawConfig, &c); err != nil {
-		return Image{}, fmt.Errorf("parse config %s: %w", m.Config.Digest, err)
-	}
-	if len(m.Layers) != len(c.RootFS.DiffIDs) {
-		return Image{}, fmt.Errorf("manifest %s lists %d layers, its config %d", digest, len(m.Layers), len(c.RootFS.DiffIDs))
-	}
-	img := Image{ID: m.Config.Digest.String(), Manifest: digest, Config: &c, Created: c.Created.Time}
-	parent := ""
-	for i, d := range m.Layers {
-		l := Layer{Digest: d.Digest.String(), DiffID: c.RootFS.DiffIDs[i].String(), MediaType: string(d.MediaType), Size: d.Size}
-		l.ChainID = ChainID(parent, l.DiffID)
-		parent = l.ChainID
-		img.Layers = append(img.Layers, l)
-		img.Size += l.Size
-	}
-	return img, nil
-}
-
-// TopChainID names the whole unpacked image: what a container's writable
-// layer is put on. It is "" for an image without layers.
-func (i Image) TopChainID() string {
+// Top is the ChainID of the highest layer: the whole unpacked image, on which a
+// container's writable layer is put. It is "" for an image without layers.
+func (i Image) Top() string {
 	if len(i.Layers) == 0 {
 		return ""
 	}
 	return i.Layers[len(i.Layers)-1].ChainID
+}
+
+// incoming is an image on its way into the store, or just read from it: its two documents, and what
+// they say.
+type incoming struct {
+	Image
+	manifest, config []byte
+}
+
+// parse joins a manifest and its config. Layers are where both meet: the
+// manifest knows the blobs, the config what must come out of them.
+func parse(manifest, config []byte) (incoming, error) {
+	var m v1.Manifest
+	var c v1.ConfigFile
+	if err := json.Unmarshal(manifest, &m); err != nil {
+		return incoming{}, fmt.Errorf("parse manifest: %w", err)
+	}
+	if err := json.Unmarshal(config, &c); err != nil {
+		return incoming{}, fmt.Errorf("parse config: %w", err)
+	}
+	if len(m.Layers) != len(c.RootFS.DiffIDs) {
+		return incoming{}, fmt.Errorf("parse image: the manifest has %d layers, the config %d", len(m.Layers), len(c.RootFS.DiffIDs))
+	}
+	img := Image{ID: digestOf(config), Manifest: digestOf(manifest), Config: &c, Created: c.Created.Time}
+	for i, d := range m.Layers {
+		l := Layer{Digest: d.Digest.String(), DiffID: c.RootFS.DiffIDs[i].String(), MediaType: d.MediaType, Size: d.Size}
+		l.ChainID = ChainID(img.Top(), l.DiffID)
+		img.Layers = append(img.Layers, l)
+		img.Size += l.Size
+	}
+	return incoming{img, manifest, config}, checkDigest(m.Config.Digest.String(), img.ID)
+}
+
+// read reads the image with this manifest.
+func (s *Store) read(manifest string) (incoming, error) {
+	hash, err := v1.NewHash(manifest)
+	if err != nil {
+		return incoming{}, err
+	}
+	return s.load(v1.Descriptor{Digest: hash})
+}
+
+// load reads the image that a descriptor of index.json stands for. An index
+// there (other tools write it) stands for its image for the host's platform.
+func (s *Store) load(d v1.Descriptor) (incoming, error) {
+	if in, ok := s.parsed.Load(d.Digest); ok {
+		return in.(incoming), nil
+	}
+	raw, err := s.readBlob(d.Digest.String())
+	if err != nil {
+		return incoming{}, err
+	}
+	if d.MediaType.IsIndex() {
+		child, err := choose(raw, HostPlatform())
+		if err != nil {
+			return incoming{}, err
+		}
+		return s.load(child)
+	}
+	var m v1.Manifest
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return incoming{}, fmt.Errorf("parse manifest %s: %w", d.Digest, err)
+	}
+	config, err := s.readBlob(m.Config.Digest.String())
+	if err != nil {
+		return incoming{}, err
+	}
+	in, err := parse(raw, config)
+	if err == nil {
+		s.parsed.Store(d.Digest, in)
+	}
+	return in, err
+}
+
+// elsewhere tells that an image of index.json is not here: an image layout
+// need not have all blobs, nor an index there an image for this platform.
+func elsewhere(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotFound)
+}
+
+// needs lists all blobs and unpacked layers of the image.
+func (i Image) needs() []string {
+	digests := []string{i.ID, i.Manifest}
+	for _, l := range i.Layers {
+		digests = append(digests, l.Digest, l.ChainID)
+	}
+	return digests
+}
+
+// enter makes an image known whose layers are in the store, under all of the
+// names at once.
+func (s *Store) enter(in incoming, names ...Reference) (Image, error) {
+	if err := errors.Join(s.putBlob(in.config), s.putBlob(in.manifest)); err != nil {
+		return Image{}, err
+	}
+	d := in.descriptor()
+	err := s.update(func(index *v1.IndexManifest) error {
+		keep(index, d)
+		for _, ref := range names {
+			setName(index, d, ref)
+		}
+		return nil
+	})
+	if err != nil {
+		return Image{}, err
+	}
+	return s.Get(in.ID)
+}
+
+// descriptor is what refers to the manifest in an index.
+func (in incoming) descriptor() v1.Descriptor {
+	return v1.Descriptor{
+		MediaType: mediaType("", in.manifest),
+		Digest:    v1.Hash{Algorithm: "sha256", Hex: strings.TrimPrefix(in.Manifest, "sha256:")},
+		Size:      int64(len(in.manifest)),
+		Platform:  &v1.Platform{OS: in.Config.OS, Architecture: in.Config.Architecture, Variant: in.Config.Variant},
+	}
+}
+
+// mediaType is what a manifest or index says of itself; Docker's always do,
+// OCI's may leave it to whoever refers to them.
+func mediaType(referrer types.MediaType, raw []byte) types.MediaType {
+	var m struct {
+		MediaType types.MediaType
+		Manifests []struct{}
+	}
+	switch err := json.Unmarshal(raw, &m); {
+	case err == nil && m.MediaType != "":
+		return m.MediaType
+	case referrer.IsIndex() || referrer.IsImage():
+		return referrer
+	case m.Manifests != nil:
+		return types.OCIImageIndex
+	}
+	return types.OCIManifestSchema1
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -14,34 +13,33 @@ import (
 // Downloads run side by side; each layer is unpacked while it arrives, but
 // not before the one below it is complete.
 //
-//	layer 3   ↓↓↓↓↓↓↓↓↓↓↓        (unpack)
-//	layer 2   ↓↓↓↓↓↓   (unpack→→→→)
-//	layer 1   ↓↓↓↓↓↓↓↓↓
-//	          (unpack→→→)
+//	layer 3   ↓↓↓↓↓↓↓↓↓↓↓↓↓↓        (unpack)
+//	layer 2   ↓↓↓↓↓↓↓↓↓  (unpack→→→→→)
+//	layer 1   ↓↓↓↓↓↓↓↓↓↓↓↓↓
+//	           (unpack→→→)
 func (p *pull) layers(ctx context.Context, img Image) error {
 	group, ctx := errgroup.WithContext(ctx)
-	slots := make(chan struct{}, p.o.jobs())
-	downloads := map[string]*download{} // an image may have one layer twice
-	below := make(chan struct{})
+	slots := make(chan struct{}, jobs(p.o.Jobs))
+	downloads := map[string]*download{} // by digest: an image may have one layer twice
+	below, parent := make(chan struct{}), ""
 	close(below)
-	parent := ""
-	for _, l := range img.Layers {
-		step := &layerPull{pull: p, Layer: l, parent: parent, below: below, unpacked: make(chan struct{})}
-		parent, below = l.ChainID, step.unpacked
+	for _, layer := range img.Layers {
+		l := &layerPull{pull: p, Layer: layer, parent: parent, below: below, unpacked: make(chan struct{})}
+		below, parent = l.unpacked, l.ChainID
 		stored := p.hasBlob(l.Digest, l.Size)
 		if stored && (p.o.Unpack == nil || p.o.Unpack.Has(l.ChainID)) {
-			step.tell(StatusExists, 0)
-			close(step.unpacked)
+			l.tell(StatusExists, 0)
+			close(l.unpacked)
 			continue
 		}
-		step.tell(StatusPulling, 0)
-		if step.download = downloads[l.Digest]; step.download == nil && !stored {
-			step.download = p.newDownload(l, slots)
-			step.download.notify = step.tell
-			downloads[l.Digest] = step.download
-			group.Go(func() error { return step.download.run(ctx, p.session) })
+		l.tell(StatusPulling, 0)
+		if l.download = downloads[l.Digest]; l.download == nil && !stored {
+			l.download = &download{store: p.Store, layer: layer, slots: slots, tell: l.tell}
+			l.download.changed.L = &l.download.mu
+			downloads[l.Digest] = l.download
+			group.Go(func() error { return l.download.run(ctx, p.session) })
 		}
-		group.Go(func() error { return step.unpack(ctx) })
+		group.Go(func() error { return l.unpackInTurn(ctx) })
 	}
 	err := group.Wait()
 	for _, d := range downloads {
@@ -50,18 +48,11 @@ func (p *pull) layers(ctx context.Context, img Image) error {
 	return err
 }
 
-func (o PullOptions) jobs() int {
-	if o.Jobs > 0 {
-		return o.Jobs
+func jobs(n int) int {
+	if n > 0 {
+		return n
 	}
-	return defaultJobs
-}
-
-func (s *Store) newDownload(l Layer, slots chan struct{}) *download {
-	hash, _ := v1.NewHash(l.Digest) // it came from a v1.Hash
-	d := &download{store: s, blob: v1.Descriptor{Digest: hash, Size: l.Size}, slots: slots}
-	d.changed.L = &d.mu
-	return d
+	return 3 // Docker's max-concurrent-downloads
 }
 
 // layerPull is one layer of a pull.
@@ -82,7 +73,7 @@ func (l *layerPull) tell(status string, current int64) {
 	l.report(event)
 }
 
-func (l *layerPull) unpack(ctx context.Context) error {
+func (l *layerPull) unpackInTurn(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -93,10 +84,10 @@ func (l *layerPull) unpack(ctx context.Context) error {
 		return err
 	}
 	defer blob.Close()
-	if l.o.Unpack == nil {
-		_, err = io.Copy(io.Discard, blob) // the download's verdict is at the end
-	} else if !l.o.Unpack.Has(l.ChainID) {
-		err = l.Layer.unpack(blob, l.parent, l.o.Unpack)
+	if u := l.o.Unpack; u != nil && !u.Has(l.ChainID) {
+		err = l.unpack(blob, l.parent, u)
+	} else {
+		_, err = io.Copy(io.Discard, blob) // at its end is the download's verdict
 	}
 	if err != nil {
 		return errors.Join(ctx.Err(), err)
@@ -110,9 +101,5 @@ func (l *layerPull) open() (io.ReadCloser, error) {
 	if l.download == nil {
 		return os.Open(l.blobPath(l.Digest))
 	}
-	return io.NopCloser(l.download.reader(func(read int64) {
-		if l.download.complete() {
-			l.tell(StatusExtracting, read)
-		}
-	})), nil
+	return io.NopCloser(&follower{download: l.download}), nil
 }

@@ -3,7 +3,6 @@ package images
 import (
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -14,47 +13,38 @@ import (
 // that lists digests (of blobs) and ChainIDs (of unpacked layers), and that
 // its owner holds locked. When the owner dies, the kernel drops the flock(2),
 // and the next one to look at the file knows that nobody needs it.
-type lease struct{ file *os.File }
-
-// lease must be taken before asking whether a blob is there: what was there
-// when asked stays there then.
-func (s *Store) lease(digests []string) (*lease, error) {
-	unlock, err := s.lock() // without it, leased could find the file before it is locked
+//
+// A lease is taken before asking whether a blob is there: what is there then, stays.
+func (s *Store) lease(digests []string) (release func(), err error) {
+	f, err := os.CreateTemp(s.path(ingestDir), temporary)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	f, err := os.CreateTemp(s.path(leaseDir), "")
-	if err != nil {
+	name := s.path(filepath.Join(leaseDir, filepath.Base(f.Name())))
+	release = func() {
+		os.Remove(name)
+		f.Close()
+	}
+	err = errors.Join(flock(f, unix.LOCK_EX), json.NewEncoder(f).Encode(digests))
+	// Under the lock, for whoever removes things must see the lease before he begins, or be done.
+	if err := errors.Join(err, s.locked(func() error { return os.Rename(f.Name(), name) })); err != nil {
+		os.Remove(f.Name())
+		release()
 		return nil, err
 	}
-	l := &lease{f}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		l.release()
-		return nil, &fs.PathError{Op: "flock", Path: f.Name(), Err: err}
-	}
-	if err := json.NewEncoder(f).Encode(digests); err != nil {
-		l.release()
-		return nil, err
-	}
-	return l, nil
-}
-
-func (l *lease) release() {
-	os.Remove(l.file.Name())
-	l.file.Close()
+	return release, nil
 }
 
 // leased returns all that is under a living lease. The store must be locked.
 func (s *Store) leased() (map[string]bool, error) {
-	names, err := filepath.Glob(s.path(leaseDir + "/*"))
+	needed := map[string]bool{}
+	names, err := filepath.Glob(s.path(leaseDir + "/" + temporary + "*"))
 	if err != nil {
 		return nil, err
 	}
-	needed := map[string]bool{}
 	for _, name := range names {
 		digests, err := readLease(name)
-		if err != nil && !absent(err) {
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // it ended just now
 			return nil, err
 		}
 		for _, d := range digests {
@@ -70,12 +60,12 @@ func readLease(name string) (digests []string, err error) {
 		return nil, err
 	}
 	defer f.Close()
-	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	err = flock(f, unix.LOCK_SH|unix.LOCK_NB)
 	if err == nil {
 		return nil, os.Remove(name) // its owner died
 	}
 	if !errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, &fs.PathError{Op: "flock", Path: name, Err: err}
+		return nil, err
 	}
 	return digests, json.NewDecoder(f).Decode(&digests)
 }

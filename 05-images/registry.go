@@ -9,11 +9,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -26,33 +26,32 @@ import (
 var (
 	ErrUnauthorized = errors.New("unauthorized")
 	ErrPlainHTTP    = errors.New("plain HTTP refused")
+	ErrSize         = errors.New("size mismatch") // more bytes than announced
 )
 
 const (
 	hubHost       = "registry-1.docker.io" // where docker.io's API is
-	manifestLimit = 4 << 20                // bytes; distribution-spec: registries may refuse larger ones
+	manifestLimit = 4 << 20                // bytes; distribution-spec: registries should take that much
 )
 
-// acceptManifests is the Accept header of a request for a manifest: all that
-// can be read here. Without it, some registries answer with schema 1.
-var acceptManifests = []string{
-	string(types.OCIImageIndex), string(types.DockerManifestList),
-	string(types.OCIManifestSchema1), string(types.DockerManifestSchema2),
-}
+// acceptManifests is what can be read here. A registry that is not told so may
+// answer with schema 1, retired in 2016.
+var acceptManifests = fmt.Sprintf("%s, %s, %s, %s",
+	types.OCIImageIndex, types.DockerManifestList, types.OCIManifestSchema1, types.DockerManifestSchema2)
 
 // Registry says how registries are reached. The zero value speaks TLS with
 // the system's certificates, and plain HTTP with loopback addresses only.
 type Registry struct {
-	Auth     authn.Authenticator // nil: anonymous
+	Auth     authn.Authenticator // nil: anonymous; see Credentials
 	Insecure []string            // hosts, as in names ("10.0.0.1:5000"), that may be spoken to by plain HTTP
-	CertsDir string              // has HOST/*.crt, more roots to trust for that host: Docker's /etc/docker/certs.d
-	Mirrors  []string            // hosts that are asked for docker.io's images first, without credentials
+	CertsDir string              // HOST/*.crt in it are more roots to trust for that host: Docker's /etc/docker/certs.d
 }
 
 // session is one repository at one registry, logged in to.
 type session struct {
 	ref    Reference
-	base   url.URL // https://HOST/v2/PATH
+	root   string // https://HOST/v2/
+	base   string // root and the repository: https://HOST/v2/PATH/
 	client *http.Client
 }
 
@@ -71,34 +70,27 @@ func (r Registry) connect(ctx context.Context, ref Reference, scopes ...string) 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrReference, err)
 	}
-	auth := r.Auth
-	if auth == nil {
-		auth = authn.Anonymous
-	}
 	plain, err := r.transport(host)
 	if err != nil {
 		return nil, err
 	}
-	// From here on requests carry credentials, those to other hosts do not.
-	authed, err := transport.NewWithContext(ctx, reg, auth, plain, scopes)
-	if err != nil {
-		return nil, explain(err, ref)
+	auth := r.Auth
+	if auth == nil {
+		auth = authn.Anonymous
 	}
-	return &session{
-		ref:    ref,
-		base:   url.URL{Scheme: reg.Scheme(), Host: host, Path: "/v2/" + ref.Path + "/"},
-		client: &http.Client{Transport: authed},
-	}, nil
+	root := reg.Scheme() + "://" + host + "/v2/"
+	s := &session{ref: ref, root: root, base: root + ref.Path + "/"}
+	// Requests through authed carry credentials to this host, and to no other.
+	authed, err := transport.NewWithContext(ctx, reg, auth, plain, scopes)
+	s.client = &http.Client{Transport: authed}
+	return s, explain(err, ref)
 }
 
 func (r Registry) transport(host string) (http.RoundTripper, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DisableCompression = true // a blob's bytes are what its digest is about
-	if r.CertsDir == "" {
-		return httpsOnly{t, r.Insecure}, nil
-	}
+	t.DisableCompression = true // a digest is about the bytes as they are stored
 	files, err := filepath.Glob(filepath.Join(r.CertsDir, host, "*.crt"))
-	if err != nil || len(files) == 0 {
+	if r.CertsDir == "" || err != nil || len(files) == 0 {
 		return httpsOnly{t, r.Insecure}, err
 	}
 	roots, err := x509.SystemCertPool()
@@ -111,102 +103,108 @@ func (r Registry) transport(host string) (http.RoundTripper, error) {
 			return nil, err
 		}
 		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("read certificate %s: no PEM certificate in it", file)
+			return nil, fmt.Errorf("read certificate %s: there is none in it", file)
 		}
 	}
 	t.TLSClientConfig = &tls.Config{RootCAs: roots}
 	return httpsOnly{t, r.Insecure}, nil
 }
 
-// httpsOnly refuses plain HTTP, be it a registry, a token server, or where
+// httpsOnly refuses plain HTTP, be it to a registry, a token server, or where
 // either redirects to, unless the host is this machine or allowed.
 type httpsOnly struct {
 	*http.Transport
 	allowed []string
 }
 
+// RoundTrip is that of [http.RoundTripper].
 func (h httpsOnly) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != "https" && !isLoopback(req.URL.Hostname()) && !slices.Contains(h.allowed, req.URL.Host) {
-		return nil, fmt.Errorf("%w: %s is not this machine, and not among the insecure registries", ErrPlainHTTP, req.URL.Host)
+	ip := net.ParseIP(req.URL.Hostname())
+	loopback := req.URL.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	if req.URL.Scheme != "https" && !loopback && !slices.Contains(h.allowed, req.URL.Host) {
+		return nil, fmt.Errorf("%w: %s is neither this machine nor an insecure registry that was allowed", ErrPlainHTTP, req.URL.Host)
 	}
 	return h.Transport.RoundTrip(req)
 }
 
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+// request is one request to a registry.
+type request struct {
+	method, path string      // "manifests/latest", "blobs/sha256:…", or a whole URL
+	header       http.Header // nil: none
+	body         upload      // zero: none
 }
 
-// url is for "manifests/latest", "blobs/sha256:…", "blobs/uploads/".
-func (s *session) url(path string) string { return s.base.String() + path }
-
-// get asks for something; header holds pairs. The caller closes the body.
-func (s *session) do(ctx context.Context, method, url string, header ...string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, url, nil)
+// send makes a request. An answer that is not a success is an error.
+func (s *session) send(ctx context.Context, r request) (*http.Response, error) {
+	if !strings.Contains(r.path, "://") {
+		r.path = s.base + r.path
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, r.path, nil)
 	if err != nil {
 		return nil, err
 	}
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Add(header[i], header[i+1])
+	if r.header != nil {
+		req.Header = r.header
 	}
-	return s.client.Do(req)
-}
-
-// manifest fetches a manifest or an index by tag or digest. The digest in the
-// descriptor is that of the bytes, whatever the registry says.
-func (s *session) manifest(ctx context.Context, identifier string) (d v1.Descriptor, raw []byte, err error) {
-	err = retry(ctx, func() (bool, error) {
-		d, raw, err = s.getManifest(ctx, identifier)
-		return false, err
-	})
-	return d, raw, explain(err, s.ref)
-}
-
-func (s *session) getManifest(ctx context.Context, identifier string) (d v1.Descriptor, raw []byte, err error) {
-	resp, err := s.do(ctx, http.MethodGet, s.url("manifests/"+identifier), "Accept", strings.Join(acceptManifests, ", "))
+	if r.body.file != "" {
+		if req.Body, err = r.body.open(); err != nil {
+			return nil, err
+		}
+		req.GetBody, req.ContentLength = r.body.open, r.body.size
+	}
+	resp, err := s.client.Do(req)
 	if err != nil {
-		return d, nil, err
+		return nil, err
+	}
+	if resp.StatusCode/100 == 2 {
+		return resp, nil
 	}
 	defer resp.Body.Close()
-	if err := transport.CheckError(resp, http.StatusOK); err != nil {
-		return d, nil, err
-	}
-	if raw, err = io.ReadAll(io.LimitReader(resp.Body, manifestLimit)); err != nil {
-		return d, nil, err
-	}
-	digest := digestOf(raw)
-	if digestRE.MatchString(identifier) {
-		if digest = identifier; verify(digest, raw) != nil {
-			return d, nil, fmt.Errorf("manifest: %w", verify(digest, raw))
-		}
-	}
-	d.MediaType = mediaType(resp.Header.Get("Content-Type"), raw)
-	d.Size = int64(len(raw))
-	d.Digest, err = v1.NewHash(digest)
-	return d, raw, err
+	return nil, transport.CheckError(resp)
 }
 
-// blob fetches a small blob, a config for one, and verifies it.
-func (s *session) blob(ctx context.Context, d v1.Descriptor) (b []byte, err error) {
-	if d.Size > manifestLimit {
-		return nil, fmt.Errorf("%w: blob %s has %d bytes", ErrSize, d.Digest, d.Size)
-	}
+// small fetches a document of at most limit bytes.
+func (s *session) small(ctx context.Context, path string, limit int64) (raw []byte, kind types.MediaType, err error) {
 	err = retry(ctx, func() (bool, error) {
-		resp, err := s.do(ctx, http.MethodGet, s.url("blobs/"+d.Digest.String()))
+		resp, err := s.send(ctx, request{path: path, header: http.Header{"Accept": {acceptManifests}}})
 		if err != nil {
 			return false, err
 		}
 		defer resp.Body.Close()
-		if err := transport.CheckError(resp, http.StatusOK); err != nil {
-			return false, err
+		kind = types.MediaType(resp.Header.Get("Content-Type"))
+		if raw, err = io.ReadAll(io.LimitReader(resp.Body, limit+1)); int64(len(raw)) > limit {
+			return false, fmt.Errorf("%w: %s has more than %d bytes", ErrSize, path, limit)
 		}
-		b, err = io.ReadAll(io.LimitReader(resp.Body, d.Size+1))
 		return false, err
 	})
+	return raw, kind, explain(err, s.ref)
+}
+
+// manifest fetches a manifest or an index by tag or digest. Its digest is that
+// of the bytes, whatever the registry says.
+func (s *session) manifest(ctx context.Context, identifier string) (raw []byte, kind types.MediaType, err error) {
+	raw, kind, err = s.small(ctx, "manifests/"+identifier, manifestLimit)
 	if err != nil {
-		return nil, explain(err, s.ref)
+		return nil, "", err
 	}
-	return b, verify(d.Digest.String(), b)
+	if digestRE.MatchString(identifier) {
+		if err := checkDigest(identifier, digestOf(raw)); err != nil {
+			return nil, "", fmt.Errorf("manifest: %w", err)
+		}
+	}
+	return raw, mediaType(kind, raw), nil
+}
+
+// config fetches the config that a manifest names.
+func (s *session) config(ctx context.Context, d v1.Descriptor) ([]byte, error) {
+	raw, _, err := s.small(ctx, "blobs/"+d.Digest.String(), min(d.Size, manifestLimit))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDigest(d.Digest.String(), digestOf(raw)); err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	return raw, nil
 }
 
 // explain puts what a registry answered into Docker's words.
@@ -222,4 +220,42 @@ func explain(err error, ref Reference) error {
 		return fmt.Errorf("%w: access to %s denied, repository does not exist or may require 'docker login': %w", ErrUnauthorized, ref.FamiliarName(), err)
 	}
 	return err
+}
+
+// A request that fails is repeated after a pause that grows: registries, and
+// the ways to them, have bad moments. Whatever got further starts anew.
+const (
+	retries  = 5
+	minPause = 200 * time.Millisecond
+	maxPause = 5 * time.Second
+)
+
+func retry(ctx context.Context, try func() (progress bool, err error)) error {
+	pause := minPause
+	for n := 1; ; n++ {
+		progress, err := try()
+		if progress {
+			n, pause = 1, minPause
+		}
+		if err == nil || n == retries || lasting(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// lasting tells an error that will not go away by itself.
+func lasting(err error) bool {
+	var answer *transport.Error
+	if errors.As(err, &answer) {
+		return !answer.Temporary()
+	}
+	var cert *tls.CertificateVerificationError
+	return errors.As(err, &cert) || errors.Is(err, ErrPlainHTTP) || errors.Is(err, ErrSize) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

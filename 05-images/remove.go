@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -23,9 +24,10 @@ type RemoveOptions struct {
 	// InUse names a container made from the image with this ID, a running one
 	// if there is any; "" if there is none. Nil: no container anywhere.
 	InUse func(imageID string) (container string, running bool)
-	// Drop frees the unpacked layer that no image needs any more. It is called
+	// Drop frees an unpacked layer that no image needs any more. It is called
 	// under the store's lock, so that no pull can begin to rely on the layer
-	// at that moment. Nil: layers are only reported.
+	// at that moment. An error that wraps ErrConflict says that a container
+	// still needs the layer: it stays. Nil: layers are only reported.
 	Drop func(chainID string) error
 }
 
@@ -33,21 +35,20 @@ type RemoveOptions struct {
 // ID of an image or the ChainID of a layer.
 type Removed struct{ Untagged, Deleted string }
 
-// Remove takes away a name and, with its last name, the image; a ref that is
+// Remove takes away a name and, with the last name, the image; a ref that is
 // an ID takes away the image with all its names. Blobs that are needed by no
-// image and no running pull are deleted. The rules, when it is a conflict, are
-// those of `docker rmi` (moby, daemon/images/image_delete.go).
-func (s *Store) Remove(ref string, o RemoveOptions) ([]Removed, error) {
-	unlock, err := s.lock()
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	v, err := s.current()
-	if err != nil {
-		return nil, err
-	}
-	img, err := v.get(ref)
+// image and no running pull are deleted. What is a conflict is up to the rules
+// of `docker rmi` (moby, daemon/images/image_delete.go).
+func (s *Store) Remove(ref string, o RemoveOptions) (done []Removed, err error) {
+	err = s.locked(func() error {
+		done, err = s.remove(ref, o)
+		return err
+	})
+	return done, err
+}
+
+func (s *Store) remove(ref string, o RemoveOptions) (done []Removed, err error) {
+	img, err := s.Get(ref)
 	if err != nil {
 		return nil, err
 	}
@@ -55,39 +56,29 @@ func (s *Store) Remove(ref string, o RemoveOptions) ([]Removed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.remove(img, names, removal{o, whole})
-}
-
-type removal struct {
-	RemoveOptions
-	whole bool // the image too, not only the names
-}
-
-func (s *Store) remove(img Image, names []string, r removal) (done []Removed, err error) {
-	index, err := s.readIndex()
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		ref, err := ParseReference(name)
-		if err != nil {
-			return nil, err
+	err = s.change(func(index *v1.IndexManifest) error {
+		for _, name := range names {
+			gone, _ := ParseReference(name) // it came from a Reference
+			dropName(index, gone)
+			done = append(done, Removed{Untagged: name})
 		}
-		dropName(&index, ref)
-		done = append(done, Removed{Untagged: name})
-	}
-	if r.whole {
-		index.Manifests = slices.DeleteFunc(index.Manifests, func(d v1.Descriptor) bool {
-			have, err := s.image(d)
-			return err == nil && have.ID == img.ID
-		})
-		done = append(done, Removed{Deleted: img.ID})
-	}
-	if err := s.writeIndex(index); err != nil || !r.whole {
+		if whole {
+			index.Manifests = slices.DeleteFunc(index.Manifests, func(d v1.Descriptor) bool {
+				in, err := s.load(d)
+				return err == nil && in.ID == img.ID
+			})
+		}
+		return nil
+	})
+	if err != nil || !whole {
 		return done, err
 	}
-	dropped, err := s.sweep(img, r.Drop)
-	return append(done, dropped...), err
+	needed, err := s.needed()
+	if err != nil {
+		return done, err
+	}
+	layers, err := o.drop(img, needed)
+	return slices.Concat(done, []Removed{{Deleted: img.ID}}, layers), errors.Join(err, s.sweep(needed))
 }
 
 // decide applies Docker's rules: which names go, and whether the image does.
@@ -96,81 +87,76 @@ func (o RemoveOptions) decide(img Image, ref string) (names []string, whole bool
 	if o.InUse != nil {
 		container, running = o.InUse(img.ID)
 	}
-	all := append(slices.Clone(img.Names), img.Digests...)
-	single := len(img.Names) <= 1 && oneRepository(all)
-	short := strings.TrimPrefix(img.ID, "sha256:")[:12]
-	name, byName := namedBy(img, ref)
+	all := slices.Concat(img.Names, img.Digests)
+	name, byName := img.namedBy(ref)
+	single := len(img.Names) <= 1 && len(repositories(all)) <= 1
 	switch {
 	case byName && !single:
 		return withDigests(img, name), false, nil
 	case byName && container != "" && !o.Force:
-		return nil, false, fmt.Errorf("%w: unable to remove repository reference %q (must force) - container %s is using its referenced image %s", ErrConflict, name, container, short)
+		return nil, false, fmt.Errorf("%w: unable to remove repository reference %q (must force) - container %s is using its referenced image %s", ErrConflict, name, container, short(img.ID))
 	case byName && running:
 		return all, false, nil // the image stays, nameless
 	case running:
-		return nil, false, fmt.Errorf("%w: unable to delete %s (cannot be forced) - image is being used by running container %s", ErrConflict, short, container)
+		return nil, false, fmt.Errorf("%w: unable to delete %s (cannot be forced) - image is being used by running container %s", ErrConflict, short(img.ID), container)
 	case container != "" && !o.Force:
-		return nil, false, fmt.Errorf("%w: unable to delete %s (must be forced) - image is being used by stopped container %s", ErrConflict, short, container)
+		return nil, false, fmt.Errorf("%w: unable to delete %s (must be forced) - image is being used by stopped container %s", ErrConflict, short(img.ID), container)
 	case !single && !o.Force:
-		return nil, false, fmt.Errorf("%w: unable to delete %s (must be forced) - image is referenced in multiple repositories", ErrConflict, short)
+		return nil, false, fmt.Errorf("%w: unable to delete %s (must be forced) - image is referenced in multiple repositories", ErrConflict, short(img.ID))
 	}
 	return all, true, nil
 }
 
-func namedBy(img Image, ref string) (name string, ok bool) {
+// namedBy tells which of the image's names ref is, if it is one.
+func (i Image) namedBy(ref string) (name string, ok bool) {
 	parsed, err := ParseReference(ref)
-	if err != nil {
-		return "", false
+	name = parsed.key().Familiar()
+	return name, err == nil && (slices.Contains(i.Names, name) || slices.Contains(i.Digests, name))
+}
+
+// repositories are those that the names are in.
+func repositories(names []string) []string {
+	var repos []string
+	for _, n := range names {
+		ref, _ := ParseReference(n) // it came from a Reference
+		repos = append(repos, ref.Name())
 	}
-	if parsed.Digest != "" {
-		parsed.Tag = ""
-	}
-	name = parsed.Familiar()
-	return name, slices.Contains(img.Names, name) || slices.Contains(img.Digests, name)
+	slices.Sort(repos)
+	return slices.Compact(repos)
 }
 
-func repository(name string) string {
-	ref, _ := ParseReference(name) // it came from a Reference
-	return ref.Name()
-}
-
-func oneRepository(names []string) bool {
-	return !slices.ContainsFunc(names, func(n string) bool { return repository(n) != repository(names[0]) })
-}
-
-// withDigests adds the digests of name's repository if no tag of it is left.
+// withDigests adds the digests of name's repository if no tag of it remains.
 func withDigests(img Image, name string) []string {
 	gone := []string{name}
-	sameRepo := func(n string) bool { return n != name && repository(n) == repository(name) }
-	if !slices.ContainsFunc(img.Names, sameRepo) {
-		for _, d := range img.Digests {
-			if sameRepo(d) {
-				gone = append(gone, d)
-			}
+	sameRepo := func(n string) bool { return n != name && len(repositories([]string{n, name})) == 1 }
+	if slices.ContainsFunc(img.Names, sameRepo) {
+		return gone
+	}
+	for _, d := range img.Digests {
+		if sameRepo(d) {
+			gone = append(gone, d)
 		}
 	}
 	return gone
 }
 
-// sweep removes the layers of an image that is gone, the highest first, and
-// all blobs, if neither an image nor a lease needs them. The store must be locked.
-func (s *Store) sweep(gone Image, drop func(chainID string) error) (done []Removed, err error) {
-	needed, err := s.needed()
-	if err != nil {
-		return nil, err
-	}
-	for _, l := range slices.Backward(gone.Layers) {
+// drop frees the layers that were only this image's, the highest first: it
+// stands on the others.
+func (o RemoveOptions) drop(img Image, needed map[string]bool) (done []Removed, err error) {
+	for _, l := range slices.Backward(img.Layers) {
 		if needed[l.ChainID] {
-			continue
+			break
 		}
-		if drop != nil {
-			if err := drop(l.ChainID); err != nil {
+		if o.Drop != nil {
+			if err := o.Drop(l.ChainID); errors.Is(err, ErrConflict) {
+				break
+			} else if err != nil {
 				return done, fmt.Errorf("remove layer %s: %w", l.ChainID, err)
 			}
 		}
 		done = append(done, Removed{Deleted: l.ChainID})
 	}
-	return done, s.sweepBlobs(needed)
+	return done, nil
 }
 
 // needed is everything that an image or a lease refers to.
@@ -188,30 +174,33 @@ func (s *Store) needed() (map[string]bool, error) {
 		if ref, ok := nameOf(d); ok && ref.Digest != "" {
 			needed[ref.Digest] = true // the index that the image was chosen from
 		}
-		img, err := s.image(d)
-		if err != nil && !absent(err) && !errors.Is(err, ErrNotFound) {
+		in, err := s.load(d)
+		if err != nil && !elsewhere(err) {
 			return nil, err
 		}
-		needed[img.Manifest], needed[img.ID] = true, true
-		for _, l := range img.Layers {
-			needed[l.Digest], needed[l.ChainID] = true, true
+		for _, digest := range in.needs() {
+			needed[digest] = true
 		}
 	}
 	return needed, nil
 }
 
-// sweepBlobs removes files of blobs, whole or still arriving.
-func (s *Store) sweepBlobs(needed map[string]bool) error {
+// sweep removes the files of blobs that are not needed, whole or still
+// arriving, and temporary ones that must be from a process that died.
+func (s *Store) sweep(needed map[string]bool) error {
 	for _, dir := range []string{blobsDir, ingestDir} {
 		entries, err := os.ReadDir(s.path(dir))
 		if err != nil {
 			return err
 		}
 		for _, e := range entries {
-			if needed["sha256:"+e.Name()] || strings.HasPrefix(e.Name(), ".tmp-") {
+			if needed["sha256:"+e.Name()] {
 				continue
 			}
-			if err := os.Remove(filepath.Join(s.path(dir), e.Name())); err != nil && !absent(err) {
+			if info, err := e.Info(); err != nil || strings.HasPrefix(e.Name(), temporary) && time.Since(info.ModTime()) < 24*time.Hour {
+				continue
+			}
+			if err := os.RemoveAll(filepath.Join(s.path(dir), e.Name())); err != nil {
 				return err
 			}
 		}
@@ -219,14 +208,14 @@ func (s *Store) sweepBlobs(needed map[string]bool) error {
 	return nil
 }
 
-// Sweep removes what no image needs: what interrupted pulls have left, for
-// one. A pull that runs at this time loses nothing.
+// Sweep removes what no image needs: what interrupted pulls have left. It does
+// not disturb a pull that runs.
 func (s *Store) Sweep() error {
-	unlock, err := s.lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	_, err = s.sweep(Image{}, nil)
-	return err
+	return s.locked(func() error {
+		needed, err := s.needed()
+		if err != nil {
+			return err
+		}
+		return s.sweep(needed)
+	})
 }

@@ -4,11 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
-	"syscall"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -26,19 +25,15 @@ const (
 	lockFile   = "lock"   // flock(2) held while index.json is changed or blobs are removed
 
 	layoutVersion = `{"imageLayoutVersion":"1.0.0"}`
-)
-
-// Annotations of the descriptors in index.json: one descriptor is one name.
-const (
-	nameAnnotation = "io.containerd.image.name"          // canonical; containerd's and Docker's
-	refAnnotation  = "org.opencontainers.image.ref.name" // familiar; what follows "oci:DIR:" in skopeo
+	temporary     = ".tmp-" // prefix of files that get their name when they are complete
 )
 
 // Store keeps images in a directory. All methods may be called from many
 // goroutines, and many processes may use one directory.
 type Store struct {
-	dir  string
-	view atomic.Pointer[view] // what index.json said when last read
+	dir    string
+	view   atomic.Pointer[view] // what index.json said when last read
+	parsed sync.Map             // manifest's digest → incoming; neither ever changes
 }
 
 // OpenStore opens the store in dir and makes it if there is none.
@@ -49,49 +44,54 @@ func OpenStore(dir string) (*Store, error) {
 			return nil, err
 		}
 	}
-	unlock, err := s.lock()
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	if _, err := os.Stat(s.path(indexFile)); err == nil {
-		return s, nil
-	}
-	if err := writeFile(s.path(layoutFile), []byte(layoutVersion)); err != nil {
-		return nil, err
-	}
-	return s, s.writeIndex(v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{}})
+	return s, s.locked(func() error {
+		if _, err := os.Stat(s.path(indexFile)); err == nil {
+			return nil
+		}
+		if err := writeFile(s.path(layoutFile), []byte(layoutVersion)); err != nil {
+			return err
+		}
+		return s.writeIndex(v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{}})
+	})
 }
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
 
-// lock keeps all other goroutines and processes from changing index.json and
-// from removing blobs. The kernel drops it if this process dies.
-func (s *Store) lock() (unlock func(), err error) {
+// locked does something while no other goroutine and no other process changes
+// index.json or removes blobs. The kernel unlocks if this process dies.
+func (s *Store) locked(do func() error) error {
 	f, err := os.OpenFile(s.path(lockFile), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	defer f.Close()
+	if err := flock(f, unix.LOCK_EX); err != nil {
+		return err
+	}
+	return do()
+}
+
+// flock is flock(2). A lock belongs to the open file: whoever opens the file
+// for himself waits, in this process too, and closing it unlocks.
+func flock(f *os.File, how int) error {
 	for {
-		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); err != unix.EINTR {
-			break
+		err := unix.Flock(int(f.Fd()), how)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return &os.PathError{Op: "flock", Path: f.Name(), Err: err}
 		}
 	}
-	if err != nil {
-		f.Close()
-		return nil, &fs.PathError{Op: "flock", Path: f.Name(), Err: err}
-	}
-	return func() { f.Close() }, nil
 }
 
 // update changes index.json in one step: whoever reads it sees all of change
 // or nothing of it.
 func (s *Store) update(change func(*v1.IndexManifest) error) error {
-	unlock, err := s.lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
+	return s.locked(func() error { return s.change(change) })
+}
+
+func (s *Store) change(change func(*v1.IndexManifest) error) error {
 	index, err := s.readIndex()
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func (s *Store) writeIndex(index v1.IndexManifest) error {
 // writeFile replaces a file so that a crash leaves the old or the new content:
 // a rename(2) is atomic, and the data are on disk before it.
 func writeFile(name string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".tmp-")
+	f, err := os.CreateTemp(filepath.Dir(name), temporary)
 	if err != nil {
 		return err
 	}
@@ -147,19 +147,4 @@ func rename(from, to string) error {
 	}
 	defer dir.Close()
 	return dir.Sync()
-}
-
-// stamp tells one index.json from the next: each is a new file.
-type stamp struct {
-	inode uint64
-	mtime syscall.Timespec
-	size  int64
-}
-
-func (s *Store) stamp() (stamp, error) {
-	var st syscall.Stat_t
-	if err := syscall.Stat(s.path(indexFile), &st); err != nil {
-		return stamp{}, &fs.PathError{Op: "stat", Path: s.path(indexFile), Err: err}
-	}
-	return stamp{st.Ino, st.Mtim, st.Size}, nil
 }

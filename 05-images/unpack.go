@@ -82,8 +82,8 @@ func (l Layer) copyVerified(w io.Writer, tar io.Reader) error {
 	if _, err := io.CopyBuffer(io.MultiWriter(sum, w), onlyReader{tar}, make([]byte, pipeSize)); err != nil {
 		return err
 	}
-	if got := "sha256:" + hex.EncodeToString(sum.Sum(nil)); got != l.DiffID {
-		return fmt.Errorf("DiffID: %w: expected %s, got %s", ErrDigest, l.DiffID, got)
+	if err := checkDigest(l.DiffID, "sha256:"+hex.EncodeToString(sum.Sum(nil))); err != nil {
+		return fmt.Errorf("DiffID: %w", err)
 	}
 	return nil
 }

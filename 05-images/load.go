@@ -1,0 +1,179 @@
+package images
+
+import (
+	"archive/tar"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// Load adds the images of an archive, compressed or not, in either format:
+// what Save, `docker save` (any version), skopeo and others write. Digests and
+// DiffIDs are verified; with a nil u the layers are not kept unpacked.
+func (s *Store) Load(r io.Reader, u Unpacker) (loaded []Image, err error) {
+	dir, err := os.MkdirTemp(s.path(ingestDir), temporary)
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	root, err := os.OpenRoot(dir) // no name in the archive leads out of it, nor does a symlink
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	if err := extract(root, r); err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	additions, err := readLayout(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		additions, err = readArchive(root)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	for _, a := range additions {
+		if a.unpack = u; u == nil {
+			a.unpack = verifier{}
+		}
+		img, err := s.add(a)
+		if err != nil {
+			return loaded, fmt.Errorf("load %s: %w", strings.Join(a.names, ", "), err)
+		}
+		loaded = append(loaded, img)
+	}
+	return loaded, nil
+}
+
+// verifier unpacks nothing, but has all DiffIDs compared.
+type verifier struct{}
+
+// Has is that of [Unpacker].
+func (verifier) Has(string) bool { return false }
+
+// Apply is that of [Unpacker].
+func (verifier) Apply(_, _ string, r io.Reader) (int64, error) { return io.Copy(io.Discard, r) }
+
+func extract(root *os.Root, r io.Reader) error {
+	plain, err := decompress(r)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	for tr := tar.NewReader(plain); ; {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := extractFile(root, h, tr); err != nil {
+			return err
+		}
+	}
+}
+
+func extractFile(root *os.Root, h *tar.Header, r io.Reader) error {
+	name := path.Clean(h.Name)
+	if h.Typeflag != tar.TypeReg && path.Base(name) != "layer.tar" {
+		return nil
+	}
+	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
+		return err
+	}
+	if h.Typeflag == tar.TypeSymlink { // docker save, before 25.0, if another image has the layer too
+		return root.Symlink(h.Linkname, name)
+	}
+	f, err := root.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r)
+	return errors.Join(err, f.Close())
+}
+
+// readLayout reads an OCI image layout, as a store that somebody else wrote.
+func readLayout(dir string) (all []addition, err error) {
+	from := &Store{dir: dir}
+	index, err := from.readIndex()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range index.Manifests {
+		in, err := from.load(d)
+		if err != nil {
+			return nil, fmt.Errorf("image %s: %w", d.Digest, err)
+		}
+		a := addition{incoming: in, open: func(i int) (io.ReadCloser, error) {
+			return os.Open(from.blobPath(in.Layers[i].Digest))
+		}}
+		if ref, ok := nameOf(d); ok && ref.Digest == "" {
+			a.names = []string{ref.String()}
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+// readArchive reads a docker-archive. It has no manifests; as an image needs
+// one here, it is made of the config and the layers, with the same ID.
+func readArchive(root *os.Root) (all []addition, err error) {
+	b, err := root.ReadFile(archiveFile)
+	if err != nil {
+		return nil, fmt.Errorf("neither %s nor %s in the archive", indexFile, archiveFile)
+	}
+	var list []archived
+	if err := json.Unmarshal(b, &list); err != nil {
+		return nil, fmt.Errorf("parse %s: %w", archiveFile, err)
+	}
+	for _, entry := range list {
+		in, err := entry.read(root)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, addition{incoming: in, names: entry.RepoTags, open: func(i int) (io.ReadCloser, error) {
+			return root.Open(entry.Layers[i])
+		}})
+	}
+	return all, nil
+}
+
+func (a archived) read(root *os.Root) (in incoming, err error) {
+	m := v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1}
+	if m.Config, err = describe(root, a.Config, types.OCIConfigJSON); err != nil {
+		return in, err
+	}
+	for _, name := range a.Layers {
+		d, err := describe(root, name, types.OCIUncompressedLayer)
+		if err != nil {
+			return in, err
+		}
+		m.Layers = append(m.Layers, d)
+	}
+	config, err := root.ReadFile(a.Config)
+	if err != nil {
+		return in, err
+	}
+	manifest, err := json.Marshal(m)
+	if err != nil {
+		return in, err
+	}
+	return parse(manifest, config)
+}
+
+func describe(root *os.Root, name string, kind types.MediaType) (v1.Descriptor, error) {
+	f, err := root.Open(name)
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	defer f.Close()
+	hash, size, err := v1.SHA256(f)
+	return v1.Descriptor{MediaType: kind, Digest: hash, Size: size}, err
+}
