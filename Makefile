@@ -37,7 +37,7 @@ build: ## build bin/cutaway, one static binary: client, daemon and toolbox
 	@$(GO) build -trimpath -ldflags "-s -w" -o bin/cutaway ./final/cmd/cutaway
 
 .PHONY: demo
-demo: build ## show a container from inside and outside (root or sudo; no network needed)
+demo: build demo-tools ## show a container from inside and outside (root or sudo; no network needed)
 	@$(AS_ROOT) final/demo
 
 .PHONY: test
@@ -69,9 +69,11 @@ bench-start: build ## time "run --rm … true" beside runc, crun, docker and pod
 clean: ## remove bin/
 	@rm -rf bin
 
-.PHONY: tools vm-tools lint-tools
+.PHONY: tools demo-tools vm-tools lint-tools
 tools:
 	@.ci/install $(TOOLS)
+demo-tools:
+	@.ci/install ip=iproute2 unshare=util-linux
 vm-tools:
 	@.ci/install $(VM_TOOLS)
 lint-tools:
