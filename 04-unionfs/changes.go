@@ -1,6 +1,9 @@
 package unionfs
 
 import (
+	"bytes"
+	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -109,13 +112,19 @@ func scan(dir string) (nodes []node, err error) {
 	return nodes, err
 }
 
-// unionNodes reads the changes off a union driver's diff: what is there was added or modified, or says "removed".
+// unionNodes reads the changes off a union driver's diff: what is there was added or modified, or says "removed". fuse-overlayfs
+// says "opaque" with two files in AUFS's manner, and the whiteout .wh..opq is one of them.
 func unionNodes(diff []node, lowers []string) []node {
 	var nodes []node
 	for _, n := range diff {
-		if isWhiteout(&n.st) {
+		base, below := path.Base(n.Path), n.Path == "/" || find(lowers, n.Path[1:]) != ""
+		marked := base == opaqueName && !isOpaque(path.Dir(n.file))
+		switch {
+		case base == whiteoutPrefix+opaqueName, isWhiteout(&n.st) && !below && !marked:
+			continue
+		case isWhiteout(&n.st):
 			n.Kind = Deleted
-		} else if n.Path == "/" || find(lowers, n.Path[1:]) != "" {
+		case below:
 			n.Kind = Modified
 		}
 		nodes = append(nodes, n)
@@ -160,11 +169,47 @@ func treeNodes(was, now []node) []node {
 	})
 }
 
-// same reports whether two files look the same to stat(2). A directory's time changes with what is in it, and says
-// nothing about itself.
-func same(a, b node) bool {
-	return a.st.Mode == b.st.Mode && a.st.Uid == b.st.Uid && a.st.Gid == b.st.Gid && a.st.Rdev == b.st.Rdev &&
-		(a.isDir() || a.st.Size == b.st.Size && a.st.Mtim == b.st.Mtim)
+// same reports whether two files are alike in all that a layer can say, the content last. A file that was untouched since a snapshot
+// has its inode and the time of its last change. The times and the size of a directory only tell what happened in it.
+func same(was, is node) bool {
+	a, b := was.st, is.st
+	if a.Mode != b.Mode || a.Uid != b.Uid || a.Gid != b.Gid || a.Rdev != b.Rdev {
+		return false
+	}
+	if !is.isDir() && (a.Size != b.Size || a.Mtim != b.Mtim || a.Nlink < b.Nlink) {
+		return false
+	}
+	return a.Ino == b.Ino && a.Ctim == b.Ctim || sameXattrs(was.file, is.file) && sameContent(was, is)
+}
+
+func sameContent(was, is node) bool {
+	switch is.st.Mode & unix.S_IFMT {
+	case unix.S_IFLNK:
+		a, aerr := os.Readlink(was.file)
+		b, berr := os.Readlink(is.file)
+		return aerr == nil && berr == nil && a == b
+	case unix.S_IFREG:
+		a, aerr := os.Open(was.file)
+		b, berr := os.Open(is.file)
+		defer a.Close()
+		defer b.Close()
+		return aerr == nil && berr == nil && sameBytes(a, b)
+	}
+	return true
+}
+
+func sameBytes(a, b io.Reader) bool {
+	x, y := make([]byte, 64<<10), make([]byte, 64<<10)
+	for {
+		n, err := io.ReadFull(a, x)
+		m, _ := io.ReadFull(b, y)
+		if !bytes.Equal(x[:n], y[:m]) {
+			return false
+		}
+		if err != nil {
+			return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		}
+	}
 }
 
 // hidden lists what an opaque directory hides and does not replace.

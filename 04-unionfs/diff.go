@@ -23,16 +23,17 @@ func (s *Store) Diff(id string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	below := unix.Stat_t{Mode: unix.S_IFDIR | 0o755}
+	below := node{st: unix.Stat_t{Mode: unix.S_IFDIR | 0o755}}
 	if l.Parent != "" {
-		if err := lstat(s.diff(l.Parent), &below); err != nil {
+		below.file = s.diff(l.Parent)
+		if err := lstat(below.file, &below.st); err != nil {
 			return nil, err
 		}
 	}
 	r, w := io.Pipe()
 	go func() {
 		nodes, err := s.nodes(l)
-		if err == nil && len(nodes) > 0 && same(nodes[0], node{st: below}) {
+		if err == nil && len(nodes) > 0 && same(below, nodes[0]) {
 			nodes = nodes[1:] // Docker's archives have no entry for the root
 		}
 		w.CloseWithError(errors.Join(err, pack(w, nodes)))

@@ -186,13 +186,14 @@ func (m Mount) legacy() error {
 			if m.readOnly() {
 				flags = unix.MS_RDONLY
 			}
-			return os.NewSyscallError("mount", unix.Mount("overlay", m.Target, "overlay", flags, m.data()))
+			data := strings.TrimSuffix(m.data(), ",ro") // to mount(2), "ro" is a flag
+			return os.NewSyscallError("mount", unix.Mount("overlay", m.Target, "overlay", flags, data))
 		}()
 	}()
 	return <-done
 }
 
-// data is the option string of mount(2). Names in it are relative and made here, so none needs escaping.
+// data is the option string of a command. Its names are relative, and made by this package: none needs escaping.
 func (m Mount) data() string {
 	opts := []string{"lowerdir=" + strings.Join(m.Lower, ":")}
 	if m.Upper != "" {
@@ -203,38 +204,40 @@ func (m Mount) data() string {
 
 func (m Mount) readOnly() bool { return slices.Contains(m.Options, "ro") }
 
-// verify looks for the mount in mountinfo.
+// verify looks for the mount in mountinfo, that of the calling thread's namespace.
 func (m Mount) verify() error {
 	b, err := os.ReadFile("/proc/thread-self/mountinfo")
 	if err != nil {
 		return err
 	}
-	kind, ok := mountedAt(string(b), m.Target)
-	if !ok {
+	kind, flags := mountedAt(string(b), m.Target)
+	switch {
+	case kind == "":
 		return fmt.Errorf("mount %s on %q: not in mountinfo afterwards", m.Type, m.Target)
-	}
-	if m.Type == "overlay" && kind != "overlay" {
+	case m.Type == "overlay" && kind != "overlay":
 		return fmt.Errorf("mount %s on %q: mountinfo shows %s there", m.Type, m.Target, kind)
+	case m.readOnly() && !strings.HasPrefix(flags, "ro"):
+		return fmt.Errorf("mount %s on %q: mountinfo shows it writable", m.Type, m.Target)
 	}
 	return nil
 }
 
-// mountedAt returns the type of the file system mounted last on target:
+// mountedAt returns the type and the flags of what was mounted last on target; "" if nothing was.
 //
 //	36 35 0:53 / /mnt/merged rw,relatime shared:1 - overlay overlay rw,lowerdir=…
-func mountedAt(mountinfo, target string) (kind string, ok bool) {
+func mountedAt(mountinfo, target string) (kind, flags string) {
 	if real, err := filepath.EvalSymlinks(target); err == nil {
 		target = real
 	}
 	target = strings.NewReplacer(`\`, `\134`, " ", `\040`, "\t", `\011`, "\n", `\012`).Replace(target)
 	for line := range strings.Lines(mountinfo) {
 		before, after, _ := strings.Cut(line, " - ")
-		if f := strings.Fields(before); len(f) > 4 && f[4] == target {
+		if f := strings.Fields(before); len(f) > 5 && f[4] == target {
 			kind, _, _ = strings.Cut(after, " ")
-			ok = true
+			flags = f[5]
 		}
 	}
-	return kind, ok
+	return kind, flags
 }
 
 // quote makes one shell word of s.

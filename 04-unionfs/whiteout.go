@@ -4,8 +4,10 @@ import (
 	"archive/tar"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -36,6 +38,9 @@ func (u *unpacker) whiteout(dir *os.File, parent, hidden string) error {
 }
 
 // hide hides what the layers below have as name, in dir. What this archive itself made there stays.
+//
+// A union driver gets a whiteout only where there is something to hide: in a directory that overlay has nothing to merge
+// with, it does not look for whiteouts, and readdir(3) would show them.
 func (u *unpacker) hide(dir *os.File, name string) error {
 	fd, base := int(dir.Fd()), path.Base(name)
 	kind, err := kindOf(dir, base)
@@ -44,12 +49,15 @@ func (u *unpacker) hide(dir *os.File, name string) error {
 		return err
 	case kind == unix.S_IFDIR:
 		return u.hideTree(dir, name)
-	case kind == 0 && u.mark != "":
-		return os.NewSyscallError("mknodat", unix.Mknodat(fd, base, unix.S_IFCHR, 0))
-	case kind == 0, u.mark != "", u.made[name]:
-		return nil // it hides by being there
+	case u.mark == "" && kind != 0 && !u.made[name]:
+		return os.NewSyscallError("unlinkat", unix.Unlinkat(fd, base, 0))
+	case u.mark == "" || kind != 0:
+		return nil
 	}
-	return os.NewSyscallError("unlinkat", unix.Unlinkat(fd, base, 0))
+	if _, ok := u.lookup(name); !ok {
+		return nil
+	}
+	return os.NewSyscallError("mknodat", unix.Mknodat(fd, base, unix.S_IFCHR, 0))
 }
 
 // hideTree hides what the layers below have in a directory, and the directory too if that was all.
@@ -69,16 +77,42 @@ func (u *unpacker) hideTree(dir *os.File, name string) error {
 	return os.NewSyscallError("unlinkat", err)
 }
 
-// hideAll hides what the layers below have in dir.
+// hideAll hides what the layers below have in dir. The kernel does not look whether a root is opaque, so there each
+// name is hidden by itself, as it is for drivers that have no mark.
 func (u *unpacker) hideAll(dir *os.File, name string) error {
+	in := []string{procPath(dir, ".")}
 	if u.mark != "" {
-		return os.NewSyscallError("lsetxattr", unix.Lsetxattr(procPath(dir, "."), u.mark, []byte("y"), 0))
+		if name != "." {
+			return opaque(dir, u.mark)
+		}
+		in = u.lowers
 	}
-	entries, err := os.ReadDir(procPath(dir, "."))
-	for _, e := range entries {
-		err = errors.Join(err, u.hide(dir, path.Join(name, e.Name())))
+	for _, d := range in {
+		entries, err := os.ReadDir(d)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := u.hide(dir, path.Join(name, e.Name())); err != nil {
+				return err
+			}
+		}
 	}
-	return err
+	return nil
+}
+
+// opaque marks a directory, and removes the whiteouts in it: nothing is left for them to hide.
+func opaque(dir *os.File, mark string) error {
+	if err := unix.Lsetxattr(procPath(dir, "."), mark, []byte("y"), 0); err != nil {
+		return os.NewSyscallError("lsetxattr", err)
+	}
+	return filepath.WalkDir(procPath(dir, "."), func(file string, d fs.DirEntry, err error) error {
+		var st unix.Stat_t
+		if err != nil || d.Type()&fs.ModeCharDevice == 0 || unix.Lstat(file, &st) != nil || !isWhiteout(&st) {
+			return err
+		}
+		return os.Remove(file)
+	})
 }
 
 // clear makes room for an entry of type flag, and reports whether it is a directory that is there already. A directory

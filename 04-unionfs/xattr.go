@@ -2,6 +2,7 @@ package unionfs
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"strings"
 
@@ -17,8 +18,11 @@ func foreign(key string) bool {
 	return strings.HasPrefix(key, "trusted.overlay.") || strings.HasPrefix(key, "user.overlay.") || key == "security.selinux"
 }
 
-// xattrs reads the extended attributes of a file; a symbolic link is not followed.
+// xattrs reads the extended attributes of a file; a symbolic link is not followed. No file has none.
 func xattrs(file string) (map[string]string, error) {
+	if file == "" {
+		return nil, nil
+	}
 	var list, value [64 << 10]byte // XATTR_LIST_MAX, XATTR_SIZE_MAX: xattr(7)
 	n, err := unix.Llistxattr(file, list[:])
 	if errors.Is(err, unix.ENOTSUP) || n == 0 && err == nil {
@@ -39,6 +43,12 @@ func xattrs(file string) (map[string]string, error) {
 		all[key] = string(value[:n])
 	}
 	return all, nil
+}
+
+func sameXattrs(a, b string) bool {
+	x, xerr := xattrs(a)
+	y, yerr := xattrs(b)
+	return xerr == nil && yerr == nil && maps.Equal(x, y)
 }
 
 // setXattr sets an attribute. One that the file system cannot hold is left out, as Docker does; so is one that only
