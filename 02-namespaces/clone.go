@@ -1,8 +1,8 @@
 package namespaces
 
 import (
-	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -11,9 +11,10 @@ import (
 // it sees none of the host's names: a new process is born in them, which is
 // the only way to be PID 1 of a new PID namespace.
 //
-// The cgroup namespace is better left to [Unshare], because its root is the
-// cgroup in which its first process was. A time namespace is entered by the
-// child at its execve (clone(2) has no bit left for it).
+// A cgroup namespace is better made by [Unshare], because its root is the
+// cgroup in which its first process is. A time namespace is entered by the
+// child at its execve, since Linux 6.3 (clone(2) has no bit left for it), and
+// then its clocks can no longer be set: see [ClockOffset].
 //
 // Man page: clone(2), namespaces(7)
 type Clone struct {
@@ -23,15 +24,20 @@ type Clone struct {
 }
 
 // Attr is c in the words of package os/exec: the runtime passes the flags to
-// clone(2), and writes the maps while the child waits.
+// clone(2), writes the maps while the child waits, and makes it the root of
+// its user namespace. For maps that need newuidmap see [Start].
 func (c Clone) Attr() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{
-		Cloneflags:                 flags(c.New) &^ Time.Flag(),
-		Unshareflags:               flags(c.New) & Time.Flag(),
-		UidMappings:                sysMap(c.UIDMap),
-		GidMappings:                sysMap(c.GIDMap),
-		GidMappingsEnableSetgroups: os.Geteuid() == 0, // user_namespaces(7): others must deny it
+		Cloneflags:   flags(c.New) &^ Time.Flag(),
+		Unshareflags: flags(c.New) & Time.Flag(),
 	}
+	if !slices.Contains(c.New, User) {
+		return attr
+	}
+	privileged := os.Geteuid() == 0
+	attr.UidMappings, attr.GidMappings = sysMap(c.UIDMap), sysMap(c.GIDMap)
+	attr.GidMappingsEnableSetgroups = privileged // as in Maps
+	attr.Credential = &syscall.Credential{NoSetGroups: !privileged}
 	return attr
 }
 
@@ -44,30 +50,10 @@ func (c Clone) String() string {
 	for _, m := range c.GIDMap {
 		words = append(words, "--map-groups "+m.String())
 	}
-	if flags(c.New)&PID.Flag() != 0 {
+	if slices.Contains(c.New, PID) {
 		words = append(words, "--fork")
 	}
 	return strings.Join(words, " ")
-}
-
-// IDMap is one line of /proc/PID/uid_map or gid_map: Count numbers from
-// Inside on, in the new user namespace, are those from Outside on in its
-// parent.
-type IDMap struct {
-	Inside  uint32 `json:"inside"`
-	Outside uint32 `json:"outside"`
-	Count   uint32 `json:"count"`
-}
-
-// String is m as unshare(1) takes it.
-func (m IDMap) String() string { return fmt.Sprintf("%d:%d:%d", m.Inside, m.Outside, m.Count) }
-
-func sysMap(maps []IDMap) []syscall.SysProcIDMap {
-	var out []syscall.SysProcIDMap
-	for _, m := range maps {
-		out = append(out, syscall.SysProcIDMap{ContainerID: int(m.Inside), HostID: int(m.Outside), Size: int(m.Count)})
-	}
-	return out
 }
 
 func flags(ks []Kind) (f uintptr) {

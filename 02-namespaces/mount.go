@@ -1,6 +1,7 @@
 package namespaces
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -86,16 +87,9 @@ func (m Mount) attach(opts parsed) error {
 	defer target.Close()
 	err = unix.Mount(m.Source, fdPath(target), m.Type, opts.flags, opts.data)
 	if err != nil {
-		return fmt.Errorf("mount %s %q on %q: %w", m.name(), m.Source, target.Name(), err)
+		return fmt.Errorf("%s %q: %w", cmp.Or(m.Type, "bind"), m.Source, pathError("mount", target.Name(), err))
 	}
 	return nil
-}
-
-func (m Mount) name() string {
-	if parse(m.Options).flags&unix.MS_BIND != 0 {
-		return "bind"
-	}
-	return m.Type
 }
 
 // keep are the flags that a mount carries for itself. A user namespace's owner

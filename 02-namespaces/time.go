@@ -1,0 +1,49 @@
+package namespaces
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ClockOffset sets the clocks of a new time namespace: a container that was
+// moved from another machine should not see its uptime jump. The wall clock
+// (CLOCK_REALTIME) is in no namespace.
+//
+// It acts on the time namespace that the calling thread has made with
+// [Unshare] for its children, and is refused (EACCES) once one of them is in
+// it. A process that the thread starts is in it; so is, since Linux 6.3, what
+// it becomes by execve(2). Time namespaces are there since Linux 5.6.
+//
+// Man page: time_namespaces(7)
+type ClockOffset struct {
+	Monotonic time.Duration // added to CLOCK_MONOTONIC
+	Boottime  time.Duration // added to CLOCK_BOOTTIME: the uptime
+}
+
+// Do writes /proc/TID/timens_offsets.
+func (c ClockOffset) Do() error {
+	path := fmt.Sprintf("/proc/%d/timens_offsets", unix.Gettid()) // "self" is another thread
+	return os.WriteFile(path, []byte(c.lines()), 0)
+}
+
+// lines are "clock seconds nanoseconds"; only the seconds may be negative.
+func (c ClockOffset) lines() string {
+	var text string
+	for _, clock := range []struct {
+		name   string
+		offset time.Duration
+	}{{"monotonic", c.Monotonic}, {"boottime", c.Boottime}} {
+		t := unix.NsecToTimespec(clock.offset.Nanoseconds())
+		text += fmt.Sprintf("%s %d %d\n", clock.name, t.Sec, t.Nsec)
+	}
+	return text
+}
+
+// String is unshare(1), whole seconds only.
+func (c ClockOffset) String() string {
+	return fmt.Sprintf("unshare --time --monotonic %d --boottime %d --fork",
+		int64(c.Monotonic.Seconds()), int64(c.Boottime.Seconds()))
+}
