@@ -124,7 +124,7 @@ func (s *shell) loop() int {
 		line, err := lines.next(text != "")
 		switch {
 		case errors.Is(err, errInterrupted):
-			code, text = 128+int(unix.SIGINT), ""
+			code, text = s.remember(128+int(unix.SIGINT)), ""
 			continue
 		case errors.Is(err, io.EOF) && text == "":
 			return code
@@ -157,7 +157,20 @@ func (s *shell) line(file *syntax.File, err error) (code int, ended bool) {
 	defer cancel()
 	s.traps.onInterrupt(cancel)
 	code = s.execute(ctx, file)
-	return code, s.runner.Exited() && ctx.Err() == nil
+	if ctx.Err() == nil {
+		return code, s.runner.Exited()
+	}
+	fmt.Fprintln(s.out) // the terminal has echoed "^C"
+	return s.remember(128 + int(unix.SIGINT)), false
+}
+
+// remember makes a status the one that $? shows.
+func (s *shell) remember(code int) int {
+	file, err := syntax.NewParser().Parse(strings.NewReader(fmt.Sprintf("(exit %d)", code)), s.zero)
+	if err != nil {
+		return code
+	}
+	return s.execute(context.Background(), file)
 }
 
 // continues reports whether the last line ends in an unquoted backslash, roughly: in an odd number of them.
