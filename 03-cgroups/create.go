@@ -41,8 +41,7 @@ func (c Create) Do() error {
 // makeGroup makes one group and its parents.
 //
 // What if another container's Undo removes the empty parent between our two
-// mkdirs? Then the second says ENOENT, and we start again. Once our group
-// exists, its parents cannot be removed.
+// mkdirs? Then we start again. Once our group exists, its parents are safe.
 func (c Create) makeGroup(path string) error {
 	base := strings.TrimSuffix(path, "/"+c.Name)
 	if err := onCgroupFS(base); err != nil {
@@ -50,7 +49,7 @@ func (c Create) makeGroup(path string) error {
 	}
 	var err error
 	for range 100 {
-		if err = os.MkdirAll(path, 0o755); !errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(path, 0o755); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
 			break
 		}
 	}

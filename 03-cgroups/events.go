@@ -89,8 +89,12 @@ func (g Group) unifiedSource() (source, error) {
 	}
 	dir := filepath.Dir(events)
 	s := source{file: os.NewFile(uintptr(fd), "inotify"), dir: dir}
-	for _, f := range []string{"cgroup.events", "memory.events"} {
-		if _, err := unix.InotifyAddWatch(fd, filepath.Join(dir, f), unix.IN_MODIFY|unix.IN_DELETE_SELF); err != nil && exists(filepath.Join(dir, f)) {
+	for path, mask := range map[string]uint32{
+		events:                              unix.IN_MODIFY,
+		filepath.Join(dir, "memory.events"): unix.IN_MODIFY,
+		filepath.Dir(dir):                   unix.IN_DELETE, // files that go with their group do not tell
+	} {
+		if _, err := unix.InotifyAddWatch(fd, path, mask); err != nil && exists(path) {
 			_ = s.file.Close()
 			return source{}, os.NewSyscallError("inotify_add_watch", err)
 		}

@@ -18,8 +18,8 @@ import (
 // checks, rounds and sometimes ignores what is written; many a container engine
 // prints "limit set" after writing to a file that is no cgroup's.
 //
-// Do accepts what the kernel rounds (memory to whole pages, say): Read tells
-// what it has become. Anything else is an error.
+// Do accepts what the kernel rounds (memory to whole pages, say), and Rounding
+// tells; anything else is an error.
 //
 // Man page: cgroups(7)
 type Set struct {
@@ -77,6 +77,16 @@ func (s Set) Read() (string, error) {
 	return text, nil
 }
 
+// Rounding says in words what the kernel made of the value, or "" if it kept it.
+// Meant for a note to the user, after Do.
+func (s Set) Rounding() string {
+	got, err := s.Read()
+	if err != nil || got == s.Value || s.Value == "-1" {
+		return ""
+	}
+	return fmt.Sprintf("%s: asked for %s, but the kernel keeps %s", filepath.Base(s.Path), s.Value, got)
+}
+
 // accepts says whether what the kernel shows means what was asked for:
 //
 //	asked 64000001           got 64000000 (whole pages)
@@ -86,7 +96,7 @@ func (s Set) Read() (string, error) {
 func (s Set) accepts(got string) bool {
 	if want, err := strconv.ParseInt(s.Value, 10, 64); err == nil {
 		if n, err := strconv.ParseInt(got, 10, 64); err == nil {
-			return want == -1 && n > 1<<60 || n <= want && want-n < s.grain()
+			return n <= want && want-n < s.grain() || want == -1 && n > 1<<60
 		}
 	}
 	if strings.HasPrefix(filepath.Base(s.Path), "cpuset.") {

@@ -1,0 +1,396 @@
+package cgroups
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"cutaway/chapters/lab"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+const patient = 30 * time.Second // for what takes milliseconds when nobody else uses the machine
+
+func TestLimitsAreInTheKernelAndReadBack(t *testing.T) {
+	b := newBox(t, Limits{
+		MemoryMax: 64_000_001, MemoryLow: 8 << 20, CPUQuota: 50_000, CPUShares: 512, CPUs: "0", PidsMax: 33,
+	})
+	require.Equal(t, "64000000\n", b.read("memory.max", "memory.limit_in_bytes"), "whole pages")
+	require.Equal(t, "8388608\n", b.read("memory.low", "memory.soft_limit_in_bytes"))
+	require.Equal(t, "33\n", b.read("pids.max"))
+	require.Equal(t, "0\n", b.read("cpuset.cpus"))
+	if b.v2("cpu") {
+		require.Equal(t, "50000 100000\n", b.read("cpu.max"))
+		require.Equal(t, "59\n", b.read("cpu.weight"))
+	} else {
+		require.Equal(t, "50000\n", b.read("cpu.cfs_quota_us"))
+		require.Equal(t, "512\n", b.read("cpu.shares"))
+	}
+	var rounded []string
+	for _, s := range b.steps {
+		if set, ok := s.(Set); ok && set.Rounding() != "" {
+			rounded = append(rounded, set.Rounding())
+		}
+	}
+	require.Contains(t, rounded[0], "64000001, but the kernel keeps 64000000")
+}
+
+func TestShellCommandsOfTheStepsDoTheSame(t *testing.T) {
+	l := Limits{MemoryMax: 32 << 20, CPUQuota: 20_000, CPUs: "0", PidsMax: 12}
+	b := newBox(t, l)
+	typed := lab.CgroupName(t) + "/typed"
+	steps, err := b.sys.Steps(typed, l)
+	require.NoError(t, err)
+	create := steps[0].(Create)
+	t.Cleanup(func() { require.NoError(t, create.Undo()) })
+	for _, s := range append(steps, b.sys.Join(typed)) {
+		out, err := exec.Command("sh", "-ec", s.String()).CombinedOutput()
+		require.NoError(t, err, "%s: %s", s, out)
+	}
+	for i, dir := range b.Paths {
+		files, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, f := range files {
+			if !strings.HasSuffix(f.Name(), ".max") && !strings.HasPrefix(f.Name(), "cpuset.") && !strings.Contains(f.Name(), "limit") && !strings.Contains(f.Name(), "cfs") {
+				continue
+			}
+			want, err := os.ReadFile(filepath.Join(dir, f.Name()))
+			if err != nil || f.Name() == "cpuset.memory_pressure" {
+				continue // cannot be read: memory.reclaim, cpuset.memory_pressure_enabled
+			}
+			got, err := os.ReadFile(filepath.Join(create.Paths[i], f.Name()))
+			require.NoError(t, err)
+			require.Equal(t, string(want), string(got), f.Name())
+		}
+	}
+}
+
+func TestLimitsCanBeChanged(t *testing.T) {
+	b := newBox(t, Limits{MemoryMax: 32 << 20, PidsMax: 10})
+	for _, l := range []Limits{
+		{MemoryMax: 128 << 20}, // v1: above the old limit of memory and swap together
+		{MemoryMax: 16 << 20, PidsMax: -1},
+		{MemoryMax: 64 << 20, MemorySwap: 64 << 20},
+		{MemoryMax: -1},
+		{MemoryMax: 32 << 20},
+	} {
+		steps, err := b.sys.Update(b.name, l)
+		require.NoError(t, err)
+		for _, s := range steps {
+			require.NoError(t, s.Do(), "%+v: %s", l, s)
+		}
+		s, err := b.Stats()
+		require.NoError(t, err)
+		require.Equal(t, uint64(max(l.MemoryMax, 0)), s.Memory.Max)
+	}
+	require.Equal(t, "max\n", b.read("pids.max"), "what is not mentioned stays")
+}
+
+func TestWritingToWhatIsNoCgroupIsAnError(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "memory.max")
+	require.NoError(t, os.WriteFile(file, []byte("max"), 0o644))
+	err := Set{Path: file, Value: "1000"}.Do()
+	require.ErrorIs(t, err, errNotCgroup)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, "max", string(text))
+	require.ErrorIs(t, Set{Path: dir + "/pids.max", Value: "1"}.Do(), fs.ErrNotExist)
+	require.NoFileExists(t, dir+"/pids.max")
+	require.ErrorIs(t, Create{Name: "g", Paths: []string{dir + "/g"}}.Do(), errNotCgroup)
+	require.NoDirExists(t, dir+"/g")
+	require.ErrorIs(t, Devices{Path: dir, BPF: true}.Do(), errNotCgroup)
+}
+
+func TestRefusedLimitNamesFileValueAndErrno(t *testing.T) {
+	b := newBox(t, Limits{})
+	file, err := b.file("cpuset.cpus")
+	require.NoError(t, err)
+	err = Set{Path: file, Value: "0-99999"}.Do()
+	require.ErrorContains(t, err, file)
+	require.ErrorContains(t, err, "0-99999")
+	var errno syscall.Errno
+	require.ErrorAs(t, err, &errno)
+
+	file, err = b.file("memory.max", "memory.limit_in_bytes")
+	require.NoError(t, err)
+	require.ErrorContains(t, Set{Path: file, Value: "1M"}.Do(), `the kernel shows "1048576"`)
+	gone := Set{Path: filepath.Join(b.Paths[0], "memory.no_such_limit"), Value: "1"}
+	require.ErrorContains(t, gone.Do(), "this kernel has no such limit")
+	gone.Optional = true
+	require.NoError(t, gone.Do())
+}
+
+func TestMemoryLimitKillsAndCounts(t *testing.T) {
+	b := newBox(t, Limits{MemoryMax: 48 << 20, MemorySwap: 48 << 20})
+	events, err := b.Watch(t.Context())
+	require.NoError(t, err)
+	_, err = b.run("eat", "")
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal())
+	requireEvent(t, events, OOM)
+	n, err := b.OOMKills()
+	require.NoError(t, err)
+	require.EqualValues(t, 1, n)
+	s, err := b.Stats()
+	require.NoError(t, err)
+	require.EqualValues(t, 1, s.OOMKills)
+	require.EqualValues(t, 48<<20, s.Memory.Max)
+	require.InDelta(t, 48<<20, s.Memory.Peak, 4<<20)
+	require.NotEmpty(t, s.Memory.Detail)
+}
+
+func TestPidsLimitStopsForks(t *testing.T) {
+	b := newBox(t, Limits{PidsMax: 40}) // the helper has some threads itself
+	out, err := b.run("fork", "")
+	require.NoError(t, err, out)
+	var n int
+	var again bool
+	_, err = fmt.Sscan(out, &n, &again)
+	require.NoError(t, err, out)
+	require.True(t, again, "EAGAIN")
+	require.Less(t, n, 40)
+	s, err := b.Stats()
+	require.NoError(t, err)
+	require.EqualValues(t, 40, s.Pids.Max)
+	require.GreaterOrEqual(t, s.Pids.Current, uint64(n))
+	require.NoError(t, b.Kill())
+}
+
+func TestQuotaThrottles(t *testing.T) {
+	b := newBox(t, Limits{CPUQuota: 10_000})
+	b.start("spin", "")
+	require.Eventually(t, func() bool {
+		s, err := b.Stats()
+		require.NoError(t, err)
+		return s.CPU.Throttled >= 2 && s.CPU.ThrottledTime > 0 && s.CPU.Periods >= s.CPU.Throttled && s.CPU.Usage > 0
+	}, patient, 10*time.Millisecond)
+}
+
+func TestCpusetBindsEveryProcess(t *testing.T) {
+	b := newBox(t, Limits{CPUs: "0"})
+	out, err := b.run("show", "/proc/self/status")
+	require.NoError(t, err)
+	require.Contains(t, out, "Cpus_allowed_list:\t0\n")
+}
+
+func TestDiskLimitIsKeptAndCounted(t *testing.T) {
+	path, major, minor := disk(t)
+	b := newBox(t, Limits{IO: []IOLimit{{Major: major, Minor: minor, ReadBPS: 4 << 20}}})
+	start := time.Now()
+	out, err := b.run("read", path)
+	require.NoError(t, err, out)
+	require.Greater(t, time.Since(start), 100*time.Millisecond, "1 MiB at 4 MiB/s")
+	s, err := b.Stats()
+	require.NoError(t, err)
+	for _, d := range s.IO {
+		if d.Major == major && d.Minor == minor {
+			require.GreaterOrEqual(t, d.ReadBytes, uint64(1<<20))
+			require.Positive(t, d.Reads)
+			return
+		}
+	}
+	t.Fatalf("no statistics of %d:%d in %+v", major, minor, s.IO)
+}
+
+func TestHugePagesAreLimited(t *testing.T) {
+	sys, err := Detect()
+	require.NoError(t, err)
+	if _, ok := sys.hierarchy("hugetlb"); !ok {
+		lab.NeedSupport(t, os.NewSyscallError("hugetlb", unix.ENOENT), "")
+	}
+	keepDelegation(t, sys)
+	b := newBox(t, Limits{HugeTLB: []HugePage{{"2MB", 5 << 20}}})
+	require.Equal(t, strconv.Itoa(4<<20)+"\n", b.read("hugetlb.2MB.max", "hugetlb.2MB.limit_in_bytes"))
+}
+
+// keepDelegation takes back, at the end, what the test delegates at the top.
+func keepDelegation(t *testing.T, sys *System) {
+	h, _ := sys.hierarchy("hugetlb")
+	file := filepath.Join(h.Base, "cgroup.subtree_control")
+	text, _ := os.ReadFile(file)
+	if h.Version == V2 && !strings.Contains(string(text), "hugetlb") {
+		t.Cleanup(func() { require.NoError(t, writeFile(file, "-hugetlb")) })
+	}
+}
+
+func TestFrozenGroupDoesNothing(t *testing.T) {
+	b := newBox(t, Limits{})
+	h := b.start("wait", "")
+	spinner := b.start("spin", "")
+	require.NoError(t, b.Freeze())
+	frozen, err := b.Frozen()
+	require.NoError(t, err)
+	require.True(t, frozen)
+	_, err = fmt.Fprintln(h.stdin, "hello")
+	require.NoError(t, err)
+	before, err := b.Stats()
+	require.NoError(t, err)
+	time.Sleep(50 * time.Millisecond)
+	after, err := b.Stats()
+	require.NoError(t, err)
+	require.InDelta(t, before.CPU.Usage.Seconds(), after.CPU.Usage.Seconds(), 0.005)
+	require.NoError(t, b.Thaw())
+	require.Equal(t, "hello", h.line(t))
+	require.NoError(t, b.Freeze())
+	require.NoError(t, b.Kill(), "also what is frozen")
+	require.Error(t, spinner.Wait())
+}
+
+func TestKillLeavesNobodyThoughTheyFork(t *testing.T) {
+	b := newBox(t, Limits{PidsMax: 200})
+	b.start("bomb", "")
+	sub := filepath.Join(b.Paths[0], "sub")
+	require.NoError(t, os.Mkdir(sub, 0o755))
+	require.NoError(t, b.Kill())
+	pids, err := b.Procs()
+	require.NoError(t, err)
+	require.Empty(t, pids)
+}
+
+func TestUndoRemovesGroupsWithEverythingInThem(t *testing.T) {
+	b := newBox(t, Limits{})
+	h := b.start("wait", "")
+	for _, p := range b.Paths {
+		require.NoError(t, os.MkdirAll(filepath.Join(p, "made/by/the/container"), 0o755))
+	}
+	create := b.steps[0].(Create)
+	require.NoError(t, create.Undo())
+	require.Error(t, h.Wait())
+	for _, p := range b.Paths {
+		require.NoDirExists(t, filepath.Dir(p), "nor the parent, which is empty")
+	}
+	require.NoError(t, create.Undo(), "again")
+	_, err := b.Stats()
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NoError(t, b.Kill(), "nobody is left to kill")
+}
+
+func TestGroupsUnderOneParentComeAndGoAtTheSameTime(t *testing.T) {
+	lab.NeedRoot(t)
+	sys, err := Detect()
+	require.NoError(t, err)
+	parent := lab.CgroupName(t)
+	errs := make(chan error)
+	const workers = 4
+	for w := range workers {
+		go func() { errs <- churn(sys, fmt.Sprintf("%s/%d", parent, w)) }()
+	}
+	for range workers {
+		require.NoError(t, <-errs)
+	}
+}
+
+func churn(sys *System, name string) error {
+	for range 20 {
+		steps, err := sys.Steps(name, Limits{PidsMax: 5})
+		if err != nil {
+			return err
+		}
+		for _, s := range steps {
+			if err := s.Do(); err != nil {
+				return err
+			}
+		}
+		if err := steps[0].(Create).Undo(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestJoinedProcessAndItsChildrenAreInEveryHierarchy(t *testing.T) {
+	b := newBox(t, Limits{})
+	h := b.start("wait", "")
+	pids, err := b.Procs()
+	require.NoError(t, err)
+	require.Equal(t, []int{h.Process.Pid}, pids)
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", h.Process.Pid))
+	require.NoError(t, err)
+	require.Equal(t, len(b.Paths), strings.Count(string(text), "/"+b.name+"\n"))
+	out, err := b.run("show", "/proc/self/cgroup")
+	require.NoError(t, err)
+	require.Equal(t, len(b.Paths), strings.Count(out, "/"+b.name+"\n"))
+}
+
+func TestJoinIsVerified(t *testing.T) {
+	b := newBox(t, Limits{})
+	join := b.sys.Join(b.name)
+	join.Paths = append(join.Paths, newBox(t, Limits{}).Paths[0]) // which takes it out of the first again
+	cmd := b.command("wait", "")
+	cmd.Env = append(cmd.Env, "CUTAWAY_HELPER_JOIN="+mustJSON(t, join))
+	out, err := cmd.Output()
+	require.Error(t, err)
+	require.Contains(t, string(out), "/proc/self/cgroup shows it in")
+}
+
+func TestEventsComeWithoutAsking(t *testing.T) {
+	b := newBox(t, Limits{})
+	events, err := b.Watch(t.Context())
+	require.NoError(t, err)
+	h := b.start("wait", "")
+	if hasV2(b.sys) {
+		requireEvent(t, events, Populated)
+	}
+	if b.sys.Mode() == "v2" { // a hybrid system freezes by v1
+		require.NoError(t, b.Freeze())
+		requireEvent(t, events, Frozen)
+		require.NoError(t, b.Thaw())
+		requireEvent(t, events, Thawed)
+	}
+	require.NoError(t, h.Process.Kill())
+	if hasV2(b.sys) {
+		requireEvent(t, events, Empty)
+	}
+	require.Error(t, h.Wait())
+	require.NoError(t, b.steps[0].(Create).Undo())
+	requireClosed(t, events)
+}
+
+func TestWatchEndsWithItsContext(t *testing.T) {
+	b := newBox(t, Limits{})
+	ctx, cancel := context.WithCancel(t.Context())
+	events, err := b.Watch(ctx)
+	require.NoError(t, err)
+	cancel()
+	requireClosed(t, events)
+}
+
+func TestPressureIsReadOnV2Only(t *testing.T) {
+	b := newBox(t, Limits{})
+	for _, resource := range []string{"cpu", "memory", "io"} {
+		p, err := b.Pressure(resource)
+		if !hasV2(b.sys) {
+			require.ErrorIs(t, err, fs.ErrNotExist)
+			continue
+		}
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, p.Some.Total, time.Duration(0))
+	}
+	s := parseStall("some avg10=0.50 avg60=1.53 avg300=0.31 total=190352")
+	require.Equal(t, Stall{0.5, 1.53, 0.31, 190352 * time.Microsecond}, s)
+}
+
+func TestCounterOfV1AndV2MeanTheSame(t *testing.T) {
+	v2 := addIO(nil, strings.Fields("8:0 rbytes=90112 wbytes=1 rios=3 wios=2 dbytes=0 dios=0"))
+	var v1 []IOStats
+	for _, line := range [][]string{
+		{"8:0", "blkio.throttle.io_service_bytes Read=90112"}, {"8:0", "blkio.throttle.io_service_bytes Write=1"},
+		{"8:0", "blkio.throttle.io_serviced Read=3"}, {"8:0", "blkio.throttle.io_serviced Write=2"}, {"Total", "90113"},
+	} {
+		v1 = addIO(v1, line)
+	}
+	require.Equal(t, []IOStats{{8, 0, 90112, 1, 3, 2}}, v2)
+	require.Equal(t, v2, v1)
+}
