@@ -58,11 +58,32 @@ func (b Bridge) String() string {
 }
 
 // Undo deletes the bridge; cables in it stay, unplugged.
-func (b Bridge) Undo() error { return deleteLink(b.Name) }
+func (b Bridge) Undo() error {
+	h, err := rtnetlink("")
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	link, err := h.LinkByName(b.Name)
+	if errors.As(err, &netlink.LinkNotFoundError{}) {
+		return nil
+	}
+	if err == nil {
+		err = h.LinkDel(link)
+	}
+	if err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("delete bridge %s: %w", b.Name, err)
+	}
+	return nil
+}
 
 // Veth makes a cable with two ends: one plugged into the bridge, the other
 // inside the container's namespace from its first moment. Without it the
 // container hears nobody but itself.
+//
+// Hairpin lets the bridge send a frame back through the cable it came from: a
+// container that asks for its own published port needs it where bridged frames
+// pass the firewall (sysctl net.bridge.bridge-nf-call-iptables).
 //
 // Both ends are down. The kernel deletes both when either end, or the namespace
 // it is in, goes away.
@@ -96,43 +117,46 @@ func (v Veth) Do() error {
 	if err != nil {
 		return fmt.Errorf("plug %s into bridge %s: %w", v.Name, v.Bridge, err)
 	}
-	err = h.LinkAdd(&netlink.Veth{
+	end := &netlink.Veth{
 		LinkAttrs:        netlink.LinkAttrs{Name: v.Name, MasterIndex: bridge.Attrs().Index, TxQLen: -1},
 		PeerName:         v.Peer,
 		PeerHardwareAddr: mac,
 		PeerNamespace:    netlink.NsFd(int(ns.Fd())),
 		PeerTxQLen:       -1,
-	})
-	if err != nil {
+	}
+	if err := h.LinkAdd(end); err != nil {
 		return fmt.Errorf("create veth %s to %s in %s: %w", v.Name, v.Peer, v.NetNS, err)
+	}
+	if err := h.LinkSetHairpin(end, true); err != nil {
+		return fmt.Errorf("set hairpin on %s: %w", v.Name, err)
 	}
 	return nil
 }
 
 // String returns the commands that do the same.
 func (v Veth) String() string {
-	return fmt.Sprintf("ip link add %s type veth peer name %s address %s netns %s && ip link set %s master %s",
-		v.Name, v.Peer, v.MAC, quote(v.NetNS), v.Name, v.Bridge)
+	return fmt.Sprintf("ip link add %s type veth peer name %s address %s netns %s\nip link set %s master %s\nbridge link set dev %s hairpin on",
+		v.Name, v.Peer, v.MAC, quote(v.NetNS), v.Name, v.Bridge, v.Name)
 }
 
-// Undo deletes the host's end, and with it the other.
-func (v Veth) Undo() error { return deleteLink(v.Name) }
-
-func deleteLink(name string) error {
+// Undo switches the cable off and pulls it out of the bridge, at once. The
+// kernel deletes it when the namespace ends, in the background: to delete a
+// link it waits until no CPU looks at it any more, some 30 ms.
+func (v Veth) Undo() error {
 	h, err := rtnetlink("")
 	if err != nil {
 		return err
 	}
 	defer h.Close()
-	link, err := h.LinkByName(name)
-	if missing := (netlink.LinkNotFoundError{}); errors.As(err, &missing) {
+	link, err := h.LinkByName(v.Name)
+	if errors.As(err, &netlink.LinkNotFoundError{}) {
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("look up link %s: %w", name, err)
+	if err == nil {
+		err = errors.Join(h.LinkSetDown(link), h.LinkSetNoMaster(link))
 	}
-	if err := h.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
-		return fmt.Errorf("delete link %s: %w", name, err)
+	if err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("unplug veth %s: %w", v.Name, err)
 	}
 	return nil
 }

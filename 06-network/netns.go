@@ -111,10 +111,19 @@ func Inside(path string, fn func() error) error {
 // onThread runs fn on a thread of its own. The goroutine stays locked to it to
 // its end, so the Go runtime ends the thread too instead of giving a thread in
 // a foreign namespace to another goroutine.
+//
+// What if it is the process's first thread? The runtime never ends that one: it
+// would sleep on in the foreign namespace, keep it alive, and show it to all
+// the world as /proc/PID/ns/net. So we hold it, and go to another.
 func onThread(fn func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			defer runtime.UnlockOSThread()
+			done <- onThread(fn)
+			return
+		}
 		done <- fn()
 	}()
 	return <-done

@@ -1,10 +1,12 @@
 package network
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/vishvananda/netlink"
@@ -163,9 +165,12 @@ func (n *Network) Steps(e Endpoint) []Step {
 	return steps
 }
 
-// hostEnd names the host's end of a container's cable after the container, as
-// far as it goes: a name of a link has at most 15 bytes (IFNAMSIZ less its NUL).
-func hostEnd(id string) string { return "veth" + id[:min(len(id), 11)] }
+// hostEnd names the host's end of a cable after the container, as far as it
+// goes: a link's name has at most 15 bytes (IFNAMSIZ less its NUL). The rest is
+// random, as the cable of the container's last start may not be gone yet.
+func hostEnd(id string) string {
+	return "veth" + id[:min(len(id), 7)] + strings.ToLower(rand.Text()[:4])
+}
 
 // MAC returns the MAC that Docker gave to an address for years: 02:42 (the 02
 // says "locally administered") and the four bytes of the address. One address

@@ -7,7 +7,10 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrPortAllocated says that another container of this network publishes the port.
@@ -73,6 +76,11 @@ func (p Port) clashes(q Port) bool {
 		(p.anywhere() || q.anywhere() || p.HostIP == q.HostIP)
 }
 
+// holdTCP listens, for only a listening socket is refused a port that another
+// one holds, and stops listening at once: shutdown(2) leaves it bound. So
+// whoever comes before the port is published is refused, not kept waiting. Go
+// sets SO_REUSEADDR, to get past the TIME_WAIT of a program that has just
+// ended; cleared afterwards, the next one cannot get past us.
 func holdTCP(p Port) (held, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(context.Background(), "tcp4", p.host().String())
@@ -80,7 +88,24 @@ func holdTCP(p Port) (held, error) {
 		return held{}, err
 	}
 	p.HostPort = portOf(l.Addr())
+	if err := stopListening(l.(*net.TCPListener)); err != nil {
+		l.Close()
+		return held{}, fmt.Errorf("hold %s: %w", p.host(), err)
+	}
 	return held{p, l}, nil
+}
+
+func stopListening(l *net.TCPListener) error {
+	conn, err := l.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var errShut, errReuse error
+	err = conn.Control(func(fd uintptr) {
+		errShut = unix.Shutdown(int(fd), unix.SHUT_RD)
+		errReuse = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 0)
+	})
+	return errors.Join(err, os.NewSyscallError("shutdown", errShut), os.NewSyscallError("setsockopt", errReuse))
 }
 
 func holdUDP(p Port) (held, error) {

@@ -48,7 +48,7 @@ type Publish struct {
 }
 
 // Do adds the elements in one transaction and reads them back. A port that
-// leads elsewhere already is an error: EBUSY.
+// leads elsewhere already is an error: EEXIST (EBUSY from older kernels).
 func (p Publish) Do() error {
 	conn, err := nftables.New()
 	if err != nil {
@@ -114,11 +114,11 @@ func (p Publish) Undo() error {
 func (p Publish) present(conn *nftables.Conn) ([]Port, error) {
 	var present []Port
 	table := &nftables.Table{Name: p.Table, Family: nftables.TableFamilyIPv4}
+	if _, err := conn.GetSetByName(table, published); errors.Is(err, unix.ENOENT) {
+		return nil, nil
+	}
 	for _, name := range []string{published, publishedAt} {
 		elements, err := conn.GetSetElements(portMap(table, name))
-		if errors.Is(err, unix.ENOENT) {
-			return nil, nil
-		}
 		if err != nil {
 			return nil, fmt.Errorf("read map %s of table %s: %w", name, p.Table, err)
 		}
