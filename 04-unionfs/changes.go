@@ -52,6 +52,7 @@ func (s *Store) Changes(id string) ([]Change, error) {
 			all = append(all, n.Change)
 		}
 	}
+	slices.SortStableFunc(all, func(a, b Change) int { return byWalk(a.Path, b.Path) })
 	return all, err
 }
 
@@ -164,10 +165,11 @@ func treeNodes(was, now []node) []node {
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Values(changed), func(a, b node) int {
-		return slices.Compare(strings.Split(a.Path, "/"), strings.Split(b.Path, "/"))
-	})
+	return slices.SortedFunc(maps.Values(changed), func(a, b node) int { return byWalk(a.Path, b.Path) })
 }
+
+// byWalk puts "/a/b" before "/a.b", as a directory walk does.
+func byWalk(a, b string) int { return slices.Compare(strings.Split(a, "/"), strings.Split(b, "/")) }
 
 // same reports whether two files are alike in all that a layer can say, the content last. A file that was untouched since a snapshot
 // has its inode and the time of its last change. The times and the size of a directory only tell what happened in it.
@@ -212,7 +214,7 @@ func sameBytes(a, b io.Reader) bool {
 	}
 }
 
-// hidden lists what an opaque directory hides and does not replace.
+// hidden lists what an opaque directory hides and does not replace, itself or in directories of the same name.
 func hidden(lowers []string, diff, dir string) (gone []Change) {
 	names := map[string]bool{}
 	for _, l := range lowers {
@@ -221,10 +223,15 @@ func hidden(lowers []string, diff, dir string) (gone []Change) {
 			names[path.Join(dir, e.Name())] = true
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
+	for name := range names {
 		var st unix.Stat_t
-		if lstat(filepath.Join(diff, name), &st) != nil && find(lowers, name[1:]) != "" {
+		file := filepath.Join(diff, name)
+		switch {
+		case find(lowers, name[1:]) == "":
+		case lstat(file, &st) != nil:
 			gone = append(gone, Change{Deleted, name})
+		case st.Mode&unix.S_IFMT == unix.S_IFDIR && !isOpaque(file):
+			gone = append(gone, hidden(lowers, diff, name)...)
 		}
 	}
 	return gone

@@ -45,7 +45,7 @@ func choose(dir, want string) (*Store, error) {
 			reason = "it made the layers that are here"
 		}
 	}
-	var failed []string
+	var failed []error
 	for _, d := range drivers {
 		if want != "" && want != d.name {
 			continue
@@ -57,17 +57,17 @@ func choose(dir, want string) (*Store, error) {
 		}
 		if err == nil {
 			if want == "" {
-				s.reason = strings.Join(append(failed, "it is the best that works here"), "; ")
+				s.reason = strings.ReplaceAll(errors.Join(append(failed, errors.New("it is the best that works here"))...).Error(), "\n", "; ")
 			}
 			return s, nil
 		}
-		failed = append(failed, fmt.Sprintf("%s does not work here: %v", d.name, err))
+		failed = append(failed, fmt.Errorf("%s does not work here: %w", d.name, err))
 		_ = os.Remove(s.dir) // stays if there is something in it
 	}
 	if len(failed) == 0 {
 		return nil, fmt.Errorf("no storage driver is called %q", want)
 	}
-	return nil, errors.New(strings.Join(failed, "; "))
+	return nil, errors.Join(failed...)
 }
 
 // settled names the driver that has layers in dir: the others cannot see them.

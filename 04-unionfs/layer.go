@@ -159,7 +159,7 @@ func (d *draft) discard() {
 	_ = d.held.Close()
 }
 
-// recover removes what a crash left behind: drafts, and short names of no layer. If somebody is busy in the store, it leaves that to
+// recover removes what a crash left behind: drafts, layers without description, short names of no layer. If somebody is busy in the store, it leaves that to
 // the next who opens it.
 func (s *Store) recover() error {
 	tmp, err := os.Open(s.path("tmp"))
@@ -173,15 +173,21 @@ func (s *Store) recover() error {
 		}
 		return os.NewSyscallError("flock", err)
 	}
-	drafts, err := tmp.Readdirnames(-1)
-	for _, name := range drafts {
-		err = errors.Join(err, s.driver.destroy(s.path("tmp", name)))
-	}
-	links, lerr := os.ReadDir(s.path("l"))
-	for _, l := range links {
-		if _, serr := os.Stat(s.path("l", l.Name())); errors.Is(serr, fs.ErrNotExist) {
-			lerr = errors.Join(lerr, os.Remove(s.path("l", l.Name())))
+	layers, err := os.ReadDir(s.path("layers"))
+	for _, e := range layers { // a machine that lost power may have kept the name and lost the content
+		if b, rerr := os.ReadFile(s.path("layers", e.Name(), "layer.json")); rerr != nil || !json.Valid(b) {
+			err = errors.Join(err, os.Rename(s.path("layers", e.Name()), s.path("tmp", e.Name())))
 		}
 	}
-	return errors.Join(err, lerr)
+	drafts, derr := os.ReadDir(s.path("tmp"))
+	for _, e := range drafts {
+		derr = errors.Join(derr, s.driver.destroy(s.path("tmp", e.Name())))
+	}
+	links, lerr := os.ReadDir(s.path("l"))
+	for _, e := range links {
+		if _, serr := os.Stat(s.path("l", e.Name())); errors.Is(serr, fs.ErrNotExist) {
+			lerr = errors.Join(lerr, os.Remove(s.path("l", e.Name())))
+		}
+	}
+	return errors.Join(err, derr, lerr)
 }

@@ -1,0 +1,166 @@
+package unionfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"cutaway/chapters/lab"
+)
+
+// deep makes an image of n layers; each adds a file, and removes the one of the layer before.
+func deep(t testing.TB, s *Store, n int) string {
+	t.Helper()
+	texts := make([]string, n)
+	for i := range texts {
+		texts[i] = fmt.Sprintf("w f%d\nf f%d 0644 %d", i-1, i, i)
+	}
+	return stack(t, s, archives(t, texts)...)
+}
+
+func TestOverlayTakes127Layers(t *testing.T) {
+	s := open(t, "overlay")
+	require.NoError(t, s.Fork("box", deep(t, s, 127)))
+	dir := mounted(t, s, "box")
+	require.Equal(t, "d . 0755\nf f126 0644 126\n", tree(t, dir))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "new"), nil, 0o600))
+}
+
+// The calls that older kernels need must do the same; and both must do what the command does.
+func TestOverlayMountsInThreeWays(t *testing.T) {
+	s := open(t, "overlay")
+	require.NoError(t, s.Fork("box", deep(t, s, 127)))
+	require.NoError(t, s.Fork("flat", ""))
+	want := "d . 0755\nf f126 0644 126\n"
+	for _, layer := range []string{"box", id(126)} {
+		m, err := s.Mount(layer, filepath.Join(t.TempDir(), "it's a target"))
+		require.NoError(t, err)
+		require.NoError(t, os.Mkdir(m.Target, 0o755))
+		ways := map[string]func() error{
+			"one call for each layer": m.configure,
+			"mount(2)":                m.legacy,
+			"the shell command":       func() error { run(t, "bash", "-euc", m.String()); return nil },
+		}
+		for name, way := range ways {
+			if err := way(); name == "one call for each layer" {
+				if err != nil {
+					lab.NeedKernel(t, "6.5", "lowerdir+")
+				}
+			} else {
+				require.NoError(t, err, name)
+			}
+			require.NoError(t, m.verify(), name)
+			require.Equal(t, want, tree(t, m.Target), name)
+			require.NoError(t, m.Undo(), name)
+		}
+	}
+}
+
+func TestOverlayInADeepDirectory(t *testing.T) {
+	dir := t.TempDir()
+	for range 4 {
+		dir = filepath.Join(dir, strings.Repeat("long, ", 16)+`:\`)
+		require.NoError(t, os.Mkdir(dir, 0o755))
+	}
+	s, err := Open(dir, Options{Driver: "overlay"})
+	require.NoError(t, err)
+	require.NoError(t, s.Fork("box", deep(t, s, 20)))
+	require.Equal(t, "d . 0755\nf f19 0644 19\n", tree(t, mounted(t, s, "box")))
+}
+
+func TestMountIsUndone(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		require.NoError(t, s.Fork("box", stack(t, s, archive(t, base), archive(t, "f x 0644"))))
+		m, err := s.Mount("box", t.TempDir())
+		require.NoError(t, err)
+		require.NoError(t, m.Undo(), "never done")
+		require.NoError(t, m.Do())
+		f, err := os.Open(filepath.Join(m.Target, "etc/hosts"))
+		require.NoError(t, err)
+		require.NoError(t, m.Undo(), "busy")
+		require.Equal(t, "d . 0755\n", tree(t, m.Target))
+		_, err = f.Stat()
+		require.NoError(t, err, "who has a file open keeps it")
+		require.NoError(t, f.Close())
+		require.NoError(t, m.Undo(), "done before")
+		require.NoError(t, os.Remove(m.Target))
+		require.NoError(t, m.Undo(), "target is gone")
+		err = m.Do()
+		require.ErrorContains(t, err, m.Target)
+		if m.Type != "fuse-overlayfs" {
+			require.ErrorIs(t, err, unix.ENOENT)
+		}
+	})
+}
+
+func TestAnImageIsReadOnly(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		for _, layer := range []string{stack(t, s, archive(t, base)), stack(t, s, archive(t, base), archive(t, "f x 0644"))} {
+			dir := mounted(t, s, layer)
+			require.ErrorIs(t, os.WriteFile(filepath.Join(dir, "etc/hosts"), nil, 0o644), unix.EROFS)
+			require.ErrorIs(t, os.Mkdir(filepath.Join(dir, "new"), 0o755), unix.EROFS)
+		}
+	})
+}
+
+// A wrong mount is an error that says what the kernel said.
+func TestOverlayExplainsItsErrors(t *testing.T) {
+	s := open(t, "overlay")
+	require.NoError(t, s.Fork("box", stack(t, s, archive(t, base))))
+	m, err := s.Mount("box", t.TempDir())
+	require.NoError(t, err)
+	m.Upper = "nowhere"
+	err = m.Do()
+	require.ErrorIs(t, err, unix.ENOENT)
+	require.ErrorContains(t, err, "mount overlay on")
+	if !errors.Is(m.configure(), errOldKernel) {
+		require.ErrorContains(t, err, "upperdir="+filepath.Join(s.dir, "nowhere"))
+	}
+}
+
+func TestOpenPicksADriverThatWorks(t *testing.T) {
+	lower := open(t, "overlay")
+	require.NoError(t, lower.Fork("box", stack(t, lower, archive(t, base), archive(t, "f x 0644"))))
+	onOverlay := mounted(t, lower, "box")
+
+	_, err := Open(onOverlay, Options{Driver: "overlay"})
+	require.ErrorContains(t, err, "overlay does not work here: mount overlay on")
+	require.ErrorIs(t, err, unix.EINVAL)
+	_, err = Open(onOverlay, Options{Driver: "aufs"})
+	require.EqualError(t, err, `no storage driver is called "aufs"`)
+
+	s, err := Open(onOverlay, Options{})
+	require.NoError(t, err)
+	require.NotEqual(t, "overlay", s.Driver())
+	require.Contains(t, s.Reason(), "overlay does not work here: mount overlay on")
+	require.Equal(t, lines(stacks[0].want), tree(t, mounted(t, s, stack(t, s, archives(t, stacks[0].layers)...))))
+
+	best, err := Open(t.TempDir(), Options{})
+	require.NoError(t, err)
+	require.Equal(t, "overlay", best.Driver())
+	require.Equal(t, "it is the best that works here", best.Reason())
+}
+
+func TestMountedAt(t *testing.T) {
+	const mountinfo = `22 1 254:0 / / rw,relatime - ext4 /dev/root rw
+36 22 0:53 / /mnt/a\040b rw,relatime shared:1 - overlay overlay rw,lowerdir=l/A:l/B
+37 36 0:54 / /mnt/a\040b ro,nosuid - tmpfs none rw
+38 22 0:55 / /mnt/it\134s rw - btrfs /dev/loop0 rw
+`
+	for _, c := range []struct{ target, kind, flags string }{
+		{"/", "ext4", "rw,relatime"},
+		{"/mnt/a b", "tmpfs", "ro,nosuid"},
+		{`/mnt/it\s`, "btrfs", "rw"},
+		{"/mnt", "", ""},
+	} {
+		kind, flags := mountedAt(mountinfo, c.target)
+		require.Equal(t, c.kind, kind, c.target)
+		require.Equal(t, c.flags, flags, c.target)
+	}
+}
