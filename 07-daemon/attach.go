@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"github.com/moby/moby/api/types/container"
@@ -77,7 +78,7 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request) error {
 	}
 	select {
 	case status := <-done:
-		return reply(w, http.StatusOK, status)
+		return json.NewEncoder(w).Encode(status)
 	case <-r.Context().Done():
 		return nil // the client went away, or the server ends
 	}

@@ -73,8 +73,8 @@ type Views interface {
 	List(ctx context.Context, o ListOptions) ([]container.Summary, error)
 	// Inspect tells everything about one container.
 	Inspect(ctx context.Context, ref string, o InspectOptions) (container.InspectResponse, error)
-	// Logs replays what a container wrote and, with o.Follow, waits for more
-	// until the container ends or ctx does.
+	// Logs replays what a container wrote and, with o.Follow and if it runs,
+	// waits for more until the container ends or ctx does.
 	Logs(ctx context.Context, ref string, o LogOptions) (Logs, error)
 	// Plan is cutaway's own: the journal of the steps that made the container, as JSON.
 	Plan(ctx context.Context, ref string) (json.RawMessage, error)
@@ -98,7 +98,9 @@ type Execs interface {
 	// ExecCreate prepares a process and returns its ID, 64 hexadecimal digits.
 	ExecCreate(ctx context.Context, ref string, req container.ExecCreateRequest) (string, error)
 	// ExecStart starts it. Unless o.Detach is set, the Stream is connected to
-	// it. With o.Detach the Stream's Conn is nil.
+	// it. With o.Detach the Stream's Conn is nil. NotFound if there is no such
+	// exec; if the process cannot be started, ExecInspect has 126 or 127 as its
+	// exit code from then on.
 	ExecStart(ctx context.Context, id string, o ExecStartOptions) (Stream, error)
 	// ExecInspect tells whether the process runs, and its exit code.
 	ExecInspect(ctx context.Context, id string) (container.ExecInspectResponse, error)

@@ -1,9 +1,12 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 
+	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
 )
 
@@ -47,11 +50,37 @@ func (s *Server) execStart(w http.ResponseWriter, r *http.Request) error {
 		o.Size = &Size{Height: req.ConsoleSize[0], Width: req.ConsoleSize[1]}
 	}
 	st, err := s.engine.Execs.ExecStart(context.WithoutCancel(r.Context()), name(r), o) // as in attach
-	if err != nil || st.Conn == nil {
+	switch {
+	case err != nil && !o.Detach && KindOf(err) != NotFound:
+		st = failedStart(err, o.TTY)
+	case err != nil || st.Conn == nil:
 		return err
 	}
 	return s.stream(w, r, st)
 }
+
+// failedStart is a stream that says why there is no process. Docker upgrades the
+// connection first and starts the process then, so `docker exec` expects to read
+// the reason where the output would be, and asks for the exit code afterwards.
+func failedStart(err error, tty bool) Stream {
+	message := fmt.Appendf(nil, "%v\r\n", err)
+	if !tty {
+		message = AppendFrame(nil, stdcopy.Stdout, message)
+	}
+	return Stream{TTY: tty, Conn: lastWords{bytes.NewReader(message)}}
+}
+
+// lastWords is a Conn that has something to say and does not listen.
+type lastWords struct{ *bytes.Reader }
+
+// Write implements Conn.
+func (lastWords) Write(p []byte) (int, error) { return len(p), nil }
+
+// CloseWrite implements Conn.
+func (lastWords) CloseWrite() error { return nil }
+
+// Close implements Conn.
+func (lastWords) Close() error { return nil }
 
 func (s *Server) execResize(w http.ResponseWriter, r *http.Request) error {
 	size, err := terminalSize(r)
