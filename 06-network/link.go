@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -182,6 +183,47 @@ func (u Up) Do() error {
 
 // String returns the command that does the same.
 func (u Up) String() string { return in(u.NetNS) + "ip link set " + u.Link + " up" }
+
+// Ready waits until the kernel has noticed that both ends of a cable are switched
+// on. It notices in the background, and drops what is sent before: a container's
+// first question would now and then be answered a whole second late, when TCP or
+// ARP asks again.
+//
+// Since Linux 6.8 the kernel catches up when asked about a link (commit
+// facd15dfd691), so that nothing is waited for in fact.
+//
+// Man page: netdevice(7), ip-link(8)
+type Ready struct {
+	NetNS string // path; "" = the caller's own
+	Links []string
+}
+
+// Do looks at the links' operational state (RFC 2863) until it is "up"; after
+// five seconds that is an error.
+func (r Ready) Do() error {
+	deadline := time.Now().Add(5 * time.Second)
+	for _, name := range r.Links {
+		err := onLink(r.NetNS, name, func(h *netlink.Handle, link netlink.Link) (err error) {
+			for ; err == nil && link.Attrs().OperState != netlink.OperUp; link, err = h.LinkByName(name) {
+				if time.Now().After(deadline) {
+					return fmt.Errorf("wait for link %s: still %s", name, link.Attrs().OperState)
+				}
+				time.Sleep(time.Millisecond)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// String returns the command that does the same.
+func (r Ready) String() string {
+	return fmt.Sprintf("for link in %s; do until %sip link show $link | grep -q 'state UP'; do sleep 0.01; done; done",
+		strings.Join(r.Links, " "), in(r.NetNS))
+}
 
 // Address gives a link its IP address and says which others are reached over
 // it directly: the container's name on the network. The address of the bridge

@@ -158,6 +158,8 @@ func (n *Network) Steps(e Endpoint) []Step {
 		Address{NetNS: e.NetNS, Link: end, Address: netip.PrefixFrom(e.Address, n.subnet.Bits())},
 		Up{NetNS: e.NetNS, Link: end},
 		Up{Link: cable},
+		Ready{NetNS: e.NetNS, Links: []string{end}},
+		Ready{Links: []string{cable, n.bridge}},
 		Route{NetNS: e.NetNS, Link: end, Gateway: n.Gateway()})
 	if len(e.Ports) > 0 {
 		steps = append(steps, Publish{Table: n.bridge, Address: e.Address, Ports: e.Ports})
