@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -95,39 +96,31 @@ type Delegate struct {
 	Leaf        string `json:",omitempty"` // where the processes of Path go; "": Path must have none
 }
 
-// Do switches on what is off, and reads it back.
+// Do switches on, and reads back. It writes also when all is on already: another
+// process may be about it, and only a write waits until the kernel is done; the
+// file shows a controller before the children have its files.
 func (d Delegate) Do() error {
-	file := filepath.Join(d.Path, "cgroup.subtree_control")
-	if d.missing(file) == "" {
-		return nil
-	}
 	if err := d.empty(); err != nil {
 		return err
 	}
-	if err := writeFile(file, d.missing(file)); err != nil {
-		if errors.Is(err, unix.EBUSY) {
-			return fmt.Errorf("%w (processes live in this group, and it is not the root: \"no internal processes\")", err)
-		}
+	file := filepath.Join(d.Path, "cgroup.subtree_control")
+	if err := writeFile(file, d.value()); errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("%w (processes live in this group, and it is not the root: \"no internal processes\")", err)
+	} else if err != nil {
 		return err
 	}
-	if m := d.missing(file); m != "" {
-		return fmt.Errorf("enable controllers in %q: the kernel did not take %s", file, m)
-	}
-	return nil
-}
-
-// missing is what has to be written: "+memory +pids".
-func (d Delegate) missing(file string) string {
-	got, _ := os.ReadFile(file)
-	have := " " + strings.TrimSpace(string(got)) + " "
-	var want []string
+	text, err := os.ReadFile(file)
+	have := strings.Fields(string(text))
 	for _, c := range d.Controllers {
-		if !strings.Contains(have, " "+c+" ") {
-			want = append(want, "+"+c)
+		if err == nil && !slices.Contains(have, c) {
+			err = fmt.Errorf("delegate %q: %q shows only %q", c, file, have)
 		}
 	}
-	return strings.Join(want, " ")
+	return err
 }
+
+// value is what is written: "+memory +pids".
+func (d Delegate) value() string { return "+" + strings.Join(d.Controllers, " +") }
 
 // empty moves all processes to the leaf. It repeats, for they may fork.
 func (d Delegate) empty() error {
@@ -154,7 +147,7 @@ func (d Delegate) empty() error {
 }
 
 func (d Delegate) String() string {
-	enable := "echo +" + strings.Join(d.Controllers, " +") + " > " + quote(filepath.Join(d.Path, "cgroup.subtree_control"))
+	enable := "echo " + d.value() + " > " + quote(filepath.Join(d.Path, "cgroup.subtree_control"))
 	if d.Leaf == "" {
 		return enable
 	}
