@@ -143,22 +143,24 @@ func (i Image) needs() []string {
 
 // enter makes an image known whose layers are in the store, under all of the
 // names at once.
-func (s *Store) enter(in incoming, names ...Reference) (Image, error) {
+func (s *Store) enter(in incoming, names ...Reference) (img Image, err error) {
 	if err := errors.Join(s.putBlob(in.config), s.putBlob(in.manifest)); err != nil {
 		return Image{}, err
 	}
-	d := in.descriptor()
-	err := s.update(func(index *v1.IndexManifest) error {
-		keep(index, d)
-		for _, ref := range names {
-			setName(index, d, ref)
+	err = s.locked(func() error {
+		err := s.change(func(index *v1.IndexManifest) error {
+			keep(index, in.descriptor())
+			for _, ref := range names {
+				setName(index, in.descriptor(), ref)
+			}
+			return nil
+		})
+		if err == nil {
+			img, err = s.Get(in.ID)
 		}
-		return nil
+		return err
 	})
-	if err != nil {
-		return Image{}, err
-	}
-	return s.Get(in.ID)
+	return img, err
 }
 
 // descriptor is what refers to the manifest in an index.

@@ -90,7 +90,12 @@ func (v *view) get(ref string) (Image, error) {
 		}
 	}
 	if shortIDRE.MatchString(ref) {
-		return v.byID(ref)
+		if img, err := v.byID(ref); !errors.Is(err, ErrNotFound) {
+			return img, err
+		}
+		if parseErr != nil { // sha256:…, or 64 digits
+			return Image{}, fmt.Errorf("%w: %s", ErrNotFound, ref)
+		}
 	}
 	if parseErr != nil {
 		return Image{}, parseErr
@@ -118,7 +123,7 @@ func (v *view) byID(prefix string) (found Image, err error) {
 		found = img
 	}
 	if found.ID == "" {
-		return Image{}, fmt.Errorf("%w: %s", ErrNotFound, prefix)
+		return Image{}, ErrNotFound
 	}
 	return found, nil
 }

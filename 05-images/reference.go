@@ -108,13 +108,12 @@ func (r Reference) Familiar() string { return r.FamiliarName() + r.suffix() }
 
 // FamiliarName is [Reference.Name] in its shortest form: "alpine".
 func (r Reference) FamiliarName() string {
-	if r.Domain != DefaultDomain {
-		return r.Name()
+	for _, short := range []string{strings.TrimPrefix(r.Path, officialPrefix), r.Path} {
+		if domain, path := splitDomain(short); domain == r.Domain && path == r.Path {
+			return short
+		}
 	}
-	if short := strings.TrimPrefix(r.Path, officialPrefix); !strings.Contains(short, "/") {
-		return short
-	}
-	return r.Path
+	return r.Name()
 }
 
 func (r Reference) suffix() (s string) {

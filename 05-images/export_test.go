@@ -1,0 +1,42 @@
+package images
+
+import (
+	"os"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// Rename gives an image the repository to, in its tag and its digest, instead of from.
+func Rename(s *Store, from, to string) error {
+	img, err := s.Get(from)
+	if err != nil {
+		return err
+	}
+	target, err := ParseReference(to)
+	if err != nil {
+		return err
+	}
+	return s.update(func(index *v1.IndexManifest) error {
+		for _, old := range append(img.Names, img.Digests...) {
+			ref, err := ParseReference(old)
+			if err != nil {
+				return err
+			}
+			d := index.Manifests[0]
+			for _, d = range index.Manifests {
+				if d.Digest.String() == img.Manifest {
+					break
+				}
+			}
+			dropName(index, ref)
+			ref.Domain, ref.Path = target.Domain, target.Path
+			setName(index, d, ref)
+		}
+		return nil
+	})
+}
+
+// LeakLease leaves the lease of a process that died.
+func LeakLease(s *Store, digest string) error {
+	return os.WriteFile(s.path(leaseDir+"/"+temporary+"dead"), []byte(`["`+digest+`"]`), 0o644)
+}
