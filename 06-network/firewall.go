@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/google/nftables"
@@ -31,9 +32,8 @@ type Firewall struct {
 
 // The maps of a Firewall, and what is in an element.
 const (
-	publishedAt  = "published_at" // host address, protocol, host port: address, port
-	published    = "published"    // protocol, host port: address, port
-	publishChain = "publish"
+	publishedAt = "published_at" // host address, protocol, host port: address, port
+	published   = "published"    // protocol, host port: address, port
 )
 
 var (
@@ -65,7 +65,7 @@ var hooks = map[string]*nftables.ChainHook{
 }
 
 var chains = []chain{
-	{name: publishChain},
+	{name: "publish"},
 	{"guard", "filter", "prerouting", -300},
 	{"prerouting", "nat", "prerouting", -100},
 	{"output", "nat", "output", -100},
@@ -76,76 +76,92 @@ var chains = []chain{
 // rules is the firewall, line by line.
 func (f Firewall) rules() []rule {
 	loopback := netip.MustParsePrefix("127.0.0.0/8")
-	from, to := `iifname "`+f.Bridge+`" `, `oifname "`+f.Bridge+`" `
-	iif, oif := meta(expr.MetaKeyIIFNAME), meta(expr.MetaKeyOIFNAME)
+	subnet, bridge := f.Subnet.String(), strconv.Quote(f.Bridge)
+	from := program(meta(expr.MetaKeyIIFNAME), name(expr.CmpOpEq, f.Bridge))
+	notFrom := program(meta(expr.MetaKeyIIFNAME), name(expr.CmpOpNeq, f.Bridge))
+	to := program(meta(expr.MetaKeyOIFNAME), name(expr.CmpOpEq, f.Bridge))
+	notTo := program(meta(expr.MetaKeyOIFNAME), name(expr.CmpOpNeq, f.Bridge))
+	answer := tracked(expr.CtKeySTATE, expr.CtStateBitESTABLISHED|expr.CtStateBitRELATED)
+	translated := tracked(expr.CtKeySTATUS, statusDNAT)
 	return []rule{
 		// A port published at one address of the host goes before one published at all.
-		{publishChain, "dnat ip to ip daddr . meta l4proto . th dport map @" + publishedAt,
+		{"publish", "dnat ip to ip daddr . meta l4proto . th dport map @published_at",
 			program(loadDaddr(1), loadPort(9), dnat(publishedAt))},
-		{publishChain, "dnat ip to meta l4proto . th dport map @" + published,
+		{"publish", "dnat ip to meta l4proto . th dport map @published",
 			program(loadPort(1), dnat(published))},
 		// route_localnet lets answers to 127.0.0.1 pass; containers must not use it to
 		// reach the host's own loopback services (CVE-2020-8558).
-		{"guard", from + "ip daddr 127.0.0.0/8 drop",
-			program(iif, name(expr.CmpOpEq, f.Bridge), daddr(loopback), verdict(expr.VerdictDrop))},
+		{"guard", "iifname " + bridge + " ip daddr 127.0.0.0/8 drop",
+			program(from, daddr(loopback), verdict(expr.VerdictDrop))},
 		// Packets that arrive, and packets that the host's own programs send.
-		{"prerouting", "fib daddr type local jump " + publishChain, program(toHost(), jump(publishChain))},
-		{"output", "fib daddr type local jump " + publishChain, program(toHost(), jump(publishChain))},
+		{"prerouting", "fib daddr type local jump publish", program(toHost(), jump("publish"))},
+		{"output", "fib daddr type local jump publish", program(toHost(), jump("publish"))},
 		// From outside the bridge only answers and published ports get in.
-		{"forward", to + "ct state established,related accept",
-			program(oif, name(expr.CmpOpEq, f.Bridge), tracked(expr.CtKeySTATE, expr.CtStateBitESTABLISHED|expr.CtStateBitRELATED), verdict(expr.VerdictAccept))},
-		{"forward", to + "ct status dnat accept",
-			program(oif, name(expr.CmpOpEq, f.Bridge), tracked(expr.CtKeySTATUS, statusDNAT), verdict(expr.VerdictAccept))},
-		{"forward", to + `iifname != "` + f.Bridge + `" drop`,
-			program(oif, name(expr.CmpOpEq, f.Bridge), iif, name(expr.CmpOpNeq, f.Bridge), verdict(expr.VerdictDrop))},
+		{"forward", "oifname " + bridge + " ct state established,related accept",
+			program(to, answer, verdict(expr.VerdictAccept))},
+		{"forward", "oifname " + bridge + " ct status dnat accept",
+			program(to, translated, verdict(expr.VerdictAccept))},
+		{"forward", "oifname " + bridge + " iifname != " + bridge + " drop",
+			program(to, notFrom, verdict(expr.VerdictDrop))},
 		// The way out.
-		{"postrouting", "ip saddr " + f.Subnet.String() + ` oifname != "` + f.Bridge + `" masquerade`,
-			program(saddr(f.Subnet), oif, name(expr.CmpOpNeq, f.Bridge), masquerade())},
+		{"postrouting", "ip saddr " + subnet + " oifname != " + bridge + " masquerade",
+			program(saddr(f.Subnet), notTo, masquerade())},
 		// Hairpin: a container asked for a port of the host and got a neighbour. The
 		// neighbour must answer by way of the host, which alone knows the translation.
-		{"postrouting", "ip saddr " + f.Subnet.String() + " " + to + "ct status dnat masquerade",
-			program(saddr(f.Subnet), oif, name(expr.CmpOpEq, f.Bridge), tracked(expr.CtKeySTATUS, statusDNAT), masquerade())},
+		{"postrouting", "ip saddr " + subnet + " oifname " + bridge + " ct status dnat masquerade",
+			program(saddr(f.Subnet), to, translated, masquerade())},
 		// The host asked at 127.0.0.1, which in the container would mean the container.
-		{"postrouting", "ip saddr 127.0.0.0/8 " + to + "masquerade",
-			program(saddr(loopback), oif, name(expr.CmpOpEq, f.Bridge), masquerade())},
+		{"postrouting", "ip saddr 127.0.0.0/8 oifname " + bridge + " masquerade",
+			program(saddr(loopback), to, masquerade())},
 	}
 }
 
 // Do puts the table in place in one transaction, and counts the rules.
 func (f Firewall) Do() error {
-	conn, err := nftables.New()
-	if err != nil {
-		return fmt.Errorf("open nftables: %w", err)
-	}
-	table := conn.AddTable(&nftables.Table{Name: f.Table, Family: nftables.TableFamilyIPv4})
-	for _, m := range []*nftables.Set{portMap(table, published), portMap(table, publishedAt)} {
-		if err := conn.AddSet(m, nil); err != nil {
-			return fmt.Errorf("create map %s in table %s: %w", m.Name, f.Table, err)
-		}
-	}
-	for _, c := range chains {
-		conn.FlushChain(conn.AddChain(c.nft(table)))
-	}
-	for _, r := range f.rules() {
-		conn.AddRule(&nftables.Rule{Table: table, Chain: &nftables.Chain{Name: r.chain, Table: table}, Exprs: r.program})
-	}
-	if err := conn.Flush(); err != nil {
+	if err := f.create(); err != nil {
 		return fmt.Errorf("create nftables table %s: %w", f.Table, err)
 	}
-	return f.verify(conn, table)
+	if err := f.verify(); err != nil {
+		return fmt.Errorf("read back nftables table %s: %w", f.Table, err)
+	}
+	return nil
 }
 
-func (f Firewall) verify(conn *nftables.Conn, table *nftables.Table) error {
-	got, want := 0, len(f.rules())
-	for _, c := range chains {
-		rules, err := conn.GetRules(table, &nftables.Chain{Name: c.name})
-		if err != nil {
-			return fmt.Errorf("read back chain %s of table %s: %w", c.name, f.Table, err)
-		}
-		got += len(rules)
+func (f Firewall) create() error {
+	conn, err := nftables.New()
+	if err != nil {
+		return err
 	}
-	if got != want {
-		return fmt.Errorf("create nftables table %s: %d rules in the kernel, not %d", f.Table, got, want)
+	conn.AddTable(table(f.Table))
+	for _, name := range []string{published, publishedAt} {
+		if err := conn.AddSet(portMap(f.Table, name), nil); err != nil {
+			return err
+		}
+	}
+	for _, c := range chains {
+		conn.FlushChain(conn.AddChain(c.nft(f.Table)))
+	}
+	for _, r := range f.rules() {
+		conn.AddRule(&nftables.Rule{Table: table(f.Table), Chain: &nftables.Chain{Name: r.chain}, Exprs: r.program})
+	}
+	return conn.Flush()
+}
+
+func (f Firewall) verify() error {
+	conn, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	missing := len(f.rules())
+	for _, c := range chains {
+		rules, err := conn.GetRules(table(f.Table), &nftables.Chain{Name: c.name})
+		if err != nil {
+			return err
+		}
+		missing -= len(rules)
+	}
+	if missing != 0 {
+		return fmt.Errorf("%d rules are missing", missing)
 	}
 	return nil
 }
@@ -172,11 +188,11 @@ func (f Firewall) String() string {
 // Undo deletes the table and all that is in it.
 func (f Firewall) Undo() error {
 	conn, err := nftables.New()
-	if err != nil {
-		return fmt.Errorf("open nftables: %w", err)
+	if err == nil {
+		conn.DelTable(table(f.Table))
+		err = conn.Flush()
 	}
-	conn.DelTable(&nftables.Table{Name: f.Table, Family: nftables.TableFamilyIPv4})
-	if err := conn.Flush(); err != nil && !errors.Is(err, unix.ENOENT) {
+	if err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("delete nftables table %s: %w", f.Table, err)
 	}
 	return nil
@@ -189,8 +205,8 @@ func (c chain) spec() string {
 	return fmt.Sprintf(" { type %s hook %s priority %d; }", c.kind, c.hook, c.priority)
 }
 
-func (c chain) nft(table *nftables.Table) *nftables.Chain {
-	out := &nftables.Chain{Table: table, Name: c.name}
+func (c chain) nft(tableName string) *nftables.Chain {
+	out := &nftables.Chain{Table: table(tableName), Name: c.name}
 	if c.hook != "" {
 		out.Type = nftables.ChainType(c.kind)
 		out.Hooknum = hooks[c.hook]
@@ -199,10 +215,14 @@ func (c chain) nft(table *nftables.Table) *nftables.Chain {
 	return out
 }
 
-func portMap(table *nftables.Table, name string) *nftables.Set {
-	m := &nftables.Set{Table: table, Name: name, IsMap: true, Concatenation: true, KeyType: portKey, DataType: target}
+func table(name string) *nftables.Table {
+	return &nftables.Table{Name: name, Family: nftables.TableFamilyIPv4}
+}
+
+func portMap(tableName, name string) *nftables.Set {
+	key := portKey
 	if name == publishedAt {
-		m.KeyType = hostKey
+		key = hostKey
 	}
-	return m
+	return &nftables.Set{Table: table(tableName), Name: name, IsMap: true, Concatenation: true, KeyType: key, DataType: target}
 }

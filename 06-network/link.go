@@ -29,28 +29,25 @@ type Bridge struct {
 // Do makes the bridge in the caller's namespace.
 // A link of that name that is no bridge is an error.
 func (b Bridge) Do() error {
+	mac, err := net.ParseMAC(b.MAC)
+	if err != nil {
+		return fmt.Errorf("create bridge %s: %w", b.Name, err)
+	}
 	h, err := rtnetlink("")
 	if err != nil {
 		return err
 	}
 	defer h.Close()
-	mac, err := net.ParseMAC(b.MAC)
-	if err != nil {
-		return fmt.Errorf("create bridge %s: %w", b.Name, err)
-	}
-	attrs := netlink.LinkAttrs{Name: b.Name, HardwareAddr: mac, TxQLen: -1}
-	err = h.LinkAdd(&netlink.Bridge{LinkAttrs: attrs})
+	err = h.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: b.Name, HardwareAddr: mac, TxQLen: -1}})
 	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("create bridge %s: %w", b.Name, err)
 	}
-	link, err := h.LinkByName(b.Name)
-	if err != nil {
-		return fmt.Errorf("look up bridge %s: %w", b.Name, err)
-	}
-	if link.Type() != "bridge" {
-		return fmt.Errorf("create bridge %s: the name is taken by a link of type %s: %w", b.Name, link.Type(), unix.EEXIST)
-	}
-	return nil
+	return place{"", b.Name}.do("create bridge", func(_ *netlink.Handle, link netlink.Link) error {
+		if link.Type() != "bridge" {
+			return fmt.Errorf("there is a link of type %s: %w", link.Type(), unix.EEXIST)
+		}
+		return nil
+	})
 }
 
 // String returns the command that does the same.
@@ -60,22 +57,7 @@ func (b Bridge) String() string {
 
 // Undo deletes the bridge; cables in it stay, unplugged.
 func (b Bridge) Undo() error {
-	h, err := rtnetlink("")
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	link, err := h.LinkByName(b.Name)
-	if errors.As(err, &netlink.LinkNotFoundError{}) {
-		return nil
-	}
-	if err == nil {
-		err = h.LinkDel(link)
-	}
-	if err != nil && !errors.Is(err, unix.ENODEV) {
-		return fmt.Errorf("delete bridge %s: %w", b.Name, err)
-	}
-	return nil
+	return unlessGone(place{"", b.Name}.do("delete bridge", (*netlink.Handle).LinkDel))
 }
 
 // Veth makes a cable with two ends: one plugged into the bridge, the other
@@ -109,29 +91,19 @@ func (v Veth) Do() error {
 	if err != nil {
 		return fmt.Errorf("create veth %s: %w", v.Name, err)
 	}
-	h, err := rtnetlink("")
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	bridge, err := h.LinkByName(v.Bridge)
-	if err != nil {
-		return fmt.Errorf("plug %s into bridge %s: %w", v.Name, v.Bridge, err)
-	}
-	end := &netlink.Veth{
-		LinkAttrs:        netlink.LinkAttrs{Name: v.Name, MasterIndex: bridge.Attrs().Index, TxQLen: -1},
-		PeerName:         v.Peer,
-		PeerHardwareAddr: mac,
-		PeerNamespace:    netlink.NsFd(int(ns.Fd())),
-		PeerTxQLen:       -1,
-	}
-	if err := h.LinkAdd(end); err != nil {
-		return fmt.Errorf("create veth %s to %s in %s: %w", v.Name, v.Peer, v.NetNS, err)
-	}
-	if err := h.LinkSetHairpin(end, true); err != nil {
-		return fmt.Errorf("set hairpin on %s: %w", v.Name, err)
-	}
-	return nil
+	return place{"", v.Bridge}.do("plug "+v.Name+" into", func(h *netlink.Handle, bridge netlink.Link) error {
+		end := &netlink.Veth{
+			LinkAttrs:        netlink.LinkAttrs{Name: v.Name, MasterIndex: bridge.Attrs().Index, TxQLen: -1},
+			PeerName:         v.Peer,
+			PeerHardwareAddr: mac,
+			PeerNamespace:    netlink.NsFd(int(ns.Fd())),
+			PeerTxQLen:       -1,
+		}
+		if err := h.LinkAdd(end); err != nil {
+			return fmt.Errorf("create veth to %s in %s: %w", v.Peer, v.NetNS, err)
+		}
+		return h.LinkSetHairpin(end, true)
+	})
 }
 
 // String returns the commands that do the same.
@@ -144,22 +116,9 @@ func (v Veth) String() string {
 // kernel deletes it when the namespace ends, in the background: to delete a
 // link it waits until no CPU looks at it any more, some 30 ms.
 func (v Veth) Undo() error {
-	h, err := rtnetlink("")
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	link, err := h.LinkByName(v.Name)
-	if errors.As(err, &netlink.LinkNotFoundError{}) {
-		return nil
-	}
-	if err == nil {
-		err = errors.Join(h.LinkSetDown(link), h.LinkSetNoMaster(link))
-	}
-	if err != nil && !errors.Is(err, unix.ENODEV) {
-		return fmt.Errorf("unplug veth %s: %w", v.Name, err)
-	}
-	return nil
+	return unlessGone(place{"", v.Name}.do("unplug", func(h *netlink.Handle, end netlink.Link) error {
+		return errors.Join(h.LinkSetDown(end), h.LinkSetNoMaster(end))
+	}))
 }
 
 // Up switches a link on: every link begins switched off, even the loopback, so
@@ -173,12 +132,7 @@ type Up struct {
 
 // Do sets the link's flag IFF_UP.
 func (u Up) Do() error {
-	return onLink(u.NetNS, u.Link, func(h *netlink.Handle, link netlink.Link) error {
-		if err := h.LinkSetUp(link); err != nil {
-			return fmt.Errorf("set %s up: %w", u.Link, err)
-		}
-		return nil
-	})
+	return place{u.NetNS, u.Link}.do("set up", (*netlink.Handle).LinkSetUp)
 }
 
 // String returns the command that does the same.
@@ -202,17 +156,17 @@ type Ready struct {
 // five seconds that is an error.
 func (r Ready) Do() error {
 	deadline := time.Now().Add(5 * time.Second)
-	for _, name := range r.Links {
-		err := onLink(r.NetNS, name, func(h *netlink.Handle, link netlink.Link) (err error) {
-			for ; err == nil && link.Attrs().OperState != netlink.OperUp; link, err = h.LinkByName(name) {
-				if time.Now().After(deadline) {
-					return fmt.Errorf("wait for link %s: still %s", name, link.Attrs().OperState)
-				}
-				time.Sleep(time.Millisecond)
+	await := func(h *netlink.Handle, link netlink.Link) (err error) {
+		for ; err == nil && link.Attrs().OperState != netlink.OperUp; link, err = h.LinkByIndex(link.Attrs().Index) {
+			if time.Now().After(deadline) {
+				return fmt.Errorf("still %s", link.Attrs().OperState)
 			}
-			return err
-		})
-		if err != nil {
+			time.Sleep(time.Millisecond)
+		}
+		return err
+	}
+	for _, name := range r.Links {
+		if err := (place{r.NetNS, name}).do("wait for link", await); err != nil {
 			return err
 		}
 	}
@@ -238,12 +192,8 @@ type Address struct {
 
 // Do adds the address, with the broadcast address of its prefix.
 func (a Address) Do() error {
-	return onLink(a.NetNS, a.Link, func(h *netlink.Handle, link netlink.Link) error {
-		addr := &netlink.Addr{IPNet: ipNet(a.Address)}
-		if err := h.AddrReplace(link, addr); err != nil {
-			return fmt.Errorf("add address %s to %s: %w", a.Address, a.Link, err)
-		}
-		return nil
+	return place{a.NetNS, a.Link}.do("add address "+a.Address.String()+" to", func(h *netlink.Handle, link netlink.Link) error {
+		return h.AddrReplace(link, &netlink.Addr{IPNet: ipNet(a.Address)})
 	})
 }
 
@@ -264,12 +214,8 @@ type Route struct {
 
 // Do adds the default route. The link must be up and have an address.
 func (r Route) Do() error {
-	return onLink(r.NetNS, r.Link, func(h *netlink.Handle, link netlink.Link) error {
-		route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: r.Gateway.AsSlice()}
-		if err := h.RouteReplace(route); err != nil {
-			return fmt.Errorf("add default route via %s: %w", r.Gateway, err)
-		}
-		return nil
+	return place{r.NetNS, r.Link}.do("add default route over", func(h *netlink.Handle, link netlink.Link) error {
+		return h.RouteReplace(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: r.Gateway.AsSlice()})
 	})
 }
 
@@ -278,18 +224,33 @@ func (r Route) String() string {
 	return fmt.Sprintf("%sip route replace default via %s dev %s", in(r.NetNS), r.Gateway, r.Link)
 }
 
-// onLink calls fn with a netlink socket in the namespace and the link in it.
-func onLink(netns, name string, fn func(*netlink.Handle, netlink.Link) error) error {
-	h, err := rtnetlink(netns)
+// place is a link in a network namespace, by path and name.
+type place struct{ netns, link string }
+
+// do calls fn with the link and a netlink socket in its namespace; the verb is
+// for the error.
+func (p place) do(verb string, fn func(*netlink.Handle, netlink.Link) error) error {
+	h, err := rtnetlink(p.netns)
 	if err != nil {
 		return err
 	}
 	defer h.Close()
-	link, err := h.LinkByName(name)
-	if err != nil {
-		return fmt.Errorf("look up link %s: %w", name, err)
+	link, err := h.LinkByName(p.link)
+	if err == nil {
+		err = fn(h, link)
 	}
-	return fn(h, link)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", verb, p.link, err)
+	}
+	return nil
+}
+
+// unlessGone returns err unless it says that the link is not there.
+func unlessGone(err error) error {
+	if errors.As(err, &netlink.LinkNotFoundError{}) || errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	return err
 }
 
 // in returns the prefix that runs a command in a network namespace.

@@ -1,14 +1,10 @@
 package network
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
-	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -82,46 +78,32 @@ func (p Port) clashes(q Port) bool {
 // sets SO_REUSEADDR, to get past the TIME_WAIT of a program that has just
 // ended; cleared afterwards, the next one cannot get past us.
 func holdTCP(p Port) (held, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(context.Background(), "tcp4", p.host().String())
+	l, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(p.host()))
 	if err != nil {
 		return held{}, err
 	}
-	p.HostPort = portOf(l.Addr())
-	if err := stopListening(l.(*net.TCPListener)); err != nil {
+	p.HostPort = l.Addr().(*net.TCPAddr).AddrPort().Port()
+	conn, err := l.SyscallConn()
+	if err == nil {
+		var shut, reuse error
+		err = conn.Control(func(fd uintptr) {
+			shut = unix.Shutdown(int(fd), unix.SHUT_RD)
+			reuse = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 0)
+		})
+		err = errors.Join(err, shut, reuse)
+	}
+	if err != nil {
 		l.Close()
 		return held{}, fmt.Errorf("hold %s: %w", p.host(), err)
 	}
 	return held{p, l}, nil
 }
 
-func stopListening(l *net.TCPListener) error {
-	conn, err := l.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var errShut, errReuse error
-	err = conn.Control(func(fd uintptr) {
-		errShut = unix.Shutdown(int(fd), unix.SHUT_RD)
-		errReuse = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 0)
-	})
-	return errors.Join(err, os.NewSyscallError("shutdown", errShut), os.NewSyscallError("setsockopt", errReuse))
-}
-
 func holdUDP(p Port) (held, error) {
-	var lc net.ListenConfig
-	c, err := lc.ListenPacket(context.Background(), "udp4", p.host().String())
+	c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(p.host()))
 	if err != nil {
 		return held{}, err
 	}
-	p.HostPort = portOf(c.LocalAddr())
+	p.HostPort = c.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 	return held{p, c}, nil
-}
-
-func portOf(a net.Addr) uint16 {
-	ap, err := netip.ParseAddrPort(a.String())
-	if err != nil {
-		panic("a bound socket has no address and port: " + strconv.Quote(a.String()))
-	}
-	return ap.Port()
 }

@@ -23,6 +23,14 @@ type Port struct {
 
 func (p Port) anywhere() bool { return !p.HostIP.IsValid() || p.HostIP.IsUnspecified() }
 
+// mapName says which of the Firewall's maps the port belongs in.
+func (p Port) mapName() string {
+	if p.anywhere() {
+		return published
+	}
+	return publishedAt
+}
+
 // String returns the port as Docker writes it, 0.0.0.0:8080->80/tcp.
 func (p Port) String() string {
 	return fmt.Sprintf("%s->%d/%s", p.host(), p.Target, p.Protocol)
@@ -50,80 +58,73 @@ type Publish struct {
 // Do adds the elements in one transaction and reads them back. A port that
 // leads elsewhere already is an error: EEXIST (EBUSY from older kernels).
 func (p Publish) Do() error {
-	conn, err := nftables.New()
-	if err != nil {
-		return fmt.Errorf("open nftables: %w", err)
-	}
-	for _, port := range p.Ports {
-		err := conn.SetAddElements(p.set(port), []nftables.SetElement{element(port, p.Address)})
-		if err != nil {
-			return fmt.Errorf("publish %s: %w", port, err)
-		}
-	}
-	if err := conn.Flush(); err != nil {
+	if err := p.change((*nftables.Conn).SetAddElements, p.Ports); err != nil {
 		return fmt.Errorf("publish %s for %s: %w", p.Ports, p.Address, err)
 	}
-	present, err := p.present(conn)
-	if err != nil {
-		return err
+	present, err := p.present()
+	if err == nil && len(present) < len(p.Ports) {
+		err = fmt.Errorf("publish %s for %s: after adding, the kernel has only %s", p.Ports, p.Address, present)
 	}
-	if len(present) != len(p.Ports) {
-		return fmt.Errorf("publish %s for %s: after adding, the kernel has only %s", p.Ports, p.Address, present)
-	}
-	return nil
+	return err
 }
 
 // String returns the commands that do the same.
 func (p Publish) String() string {
 	lines := make([]string, len(p.Ports))
 	for i, port := range p.Ports {
-		name, key := published, ""
+		key := ""
 		if !port.anywhere() {
-			name, key = publishedAt, port.HostIP.String()+" . "
+			key = port.HostIP.String() + " . "
 		}
 		lines[i] = fmt.Sprintf("nft add element ip %s %s '{ %s%s . %d : %s . %d }'",
-			p.Table, name, key, port.Protocol, port.HostPort, p.Address, port.Target)
+			p.Table, port.mapName(), key, port.Protocol, port.HostPort, p.Address, port.Target)
 	}
 	return strings.Join(lines, "\n")
 }
 
 // Undo deletes those of the elements that still lead to this address.
 func (p Publish) Undo() error {
-	conn, err := nftables.New()
-	if err != nil {
-		return fmt.Errorf("open nftables: %w", err)
+	present, err := p.present()
+	if err == nil {
+		err = p.change((*nftables.Conn).SetDeleteElements, present)
 	}
-	present, err := p.present(conn)
-	if err != nil {
-		return err
-	}
-	for _, port := range present {
-		err := conn.SetDeleteElements(p.set(port), []nftables.SetElement{element(port, p.Address)})
-		if err != nil {
-			return fmt.Errorf("unpublish %s: %w", port, err)
-		}
-	}
-	if err := conn.Flush(); err != nil && !errors.Is(err, unix.ENOENT) {
+	if err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("unpublish %s for %s: %w", p.Ports, p.Address, err)
 	}
 	return nil
 }
 
+// change adds or deletes the elements of ports, all or none.
+func (p Publish) change(how func(*nftables.Conn, *nftables.Set, []nftables.SetElement) error, ports []Port) error {
+	conn, err := nftables.New()
+	for _, port := range ports {
+		if err == nil {
+			err = how(conn, portMap(p.Table, port.mapName()), []nftables.SetElement{element(port, p.Address)})
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return conn.Flush()
+}
+
 // present returns those of the ports that the kernel's maps lead to this
 // address; none when the table is gone.
-func (p Publish) present(conn *nftables.Conn) ([]Port, error) {
-	var present []Port
-	table := &nftables.Table{Name: p.Table, Family: nftables.TableFamilyIPv4}
-	if _, err := conn.GetSetByName(table, published); errors.Is(err, unix.ENOENT) {
+func (p Publish) present() (present []Port, err error) {
+	conn, err := nftables.New()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.GetSetByName(table(p.Table), published); errors.Is(err, unix.ENOENT) {
 		return nil, nil
 	}
 	for _, name := range []string{published, publishedAt} {
-		elements, err := conn.GetSetElements(portMap(table, name))
+		elements, err := conn.GetSetElements(portMap(p.Table, name))
 		if err != nil {
 			return nil, fmt.Errorf("read map %s of table %s: %w", name, p.Table, err)
 		}
 		for _, port := range p.Ports {
-			if p.set(port).Name == name && contains(elements, element(port, p.Address)) {
+			if port.mapName() == name && contains(elements, element(port, p.Address)) {
 				present = append(present, port)
 			}
 		}
@@ -135,12 +136,4 @@ func contains(elements []nftables.SetElement, want nftables.SetElement) bool {
 	return slices.ContainsFunc(elements, func(e nftables.SetElement) bool {
 		return bytes.Equal(e.Key, want.Key) && bytes.Equal(e.Val, want.Val)
 	})
-}
-
-func (p Publish) set(port Port) *nftables.Set {
-	table := &nftables.Table{Name: p.Table, Family: nftables.TableFamilyIPv4}
-	if port.anywhere() {
-		return portMap(table, published)
-	}
-	return portMap(table, publishedAt)
 }

@@ -19,9 +19,8 @@ func publishedPorts(t *testing.T, n *Network) (keys [][]byte) {
 	t.Helper()
 	conn, err := nftables.New()
 	require.NoError(t, err)
-	table := &nftables.Table{Name: n.Bridge(), Family: nftables.TableFamilyIPv4}
 	for _, name := range []string{published, publishedAt} {
-		elements, err := conn.GetSetElements(portMap(table, name))
+		elements, err := conn.GetSetElements(portMap(n.Bridge(), name))
 		require.NoError(t, err)
 		for _, e := range elements {
 			keys = append(keys, e.Key)
@@ -134,7 +133,7 @@ func flush(t *testing.T, n *Network, chain string) {
 	t.Helper()
 	conn, err := nftables.New()
 	require.NoError(t, err)
-	conn.FlushChain(&nftables.Chain{Name: chain, Table: &nftables.Table{Name: n.Bridge(), Family: nftables.TableFamilyIPv4}})
+	conn.FlushChain(&nftables.Chain{Name: chain, Table: table(n.Bridge())})
 	require.NoError(t, conn.Flush())
 }
 
