@@ -22,7 +22,7 @@ func help(action, arg string) int {
 	}
 	actions := map[string]func(arg string) error{
 		"wait": helpWait, "spin": helpSpin, "eat": helpEat, "fork": helpFork, "bomb": helpBomb,
-		"read": helpRead, "access": helpAccess, "engine": helpEngine, "show": helpShow,
+		"read": helpRead, "access": helpAccess, "engine": helpEngine, "container": helpContainer, "show": helpShow,
 	}
 	if err := actions[action](arg); err != nil {
 		fmt.Println(err)
@@ -158,6 +158,18 @@ func helpShow(path string) error {
 	text, err := os.ReadFile(path)
 	fmt.Print(string(text))
 	return err
+}
+
+// helpContainer is helpEngine with what docker run --privileged --cgroupns=private
+// gives: its own group is the top of all that it can see.
+func helpContainer(arg string) error {
+	if err := unix.Unmount("/sys/fs/cgroup", unix.MNT_DETACH); err != nil {
+		return err
+	}
+	if err := unix.Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, ""); err != nil {
+		return err
+	}
+	return helpEngine(arg)
 }
 
 // helpEngine makes a group from where it is, as an engine in a container or in
