@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -163,6 +164,9 @@ func (n *Network) Steps(e Endpoint) []Step {
 		Route{NetNS: e.NetNS, Link: end, Gateway: n.Gateway()})
 	if len(e.Ports) > 0 {
 		steps = append(steps, Publish{Table: n.bridge, Address: e.Address, Ports: e.Ports})
+	}
+	if slices.ContainsFunc(e.Ports, func(p Port) bool { return p.Protocol == "udp" }) {
+		steps = append(steps, Forget{Ports: e.Ports})
 	}
 	return steps
 }

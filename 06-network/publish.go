@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -135,5 +136,44 @@ func (p Publish) present() (present []Port, err error) {
 func contains(elements []nftables.SetElement, want nftables.SetElement) bool {
 	return slices.ContainsFunc(elements, func(e nftables.SetElement) bool {
 		return bytes.Equal(e.Key, want.Key) && bytes.Equal(e.Val, want.Val)
+	})
+}
+
+// Forget makes the kernel forget the UDP conversations at published ports. UDP
+// has no beginning: packets that came before the port was published began one
+// without translation, and while they keep coming, connection tracking keeps
+// sending them past the container.
+//
+// Man page: conntrack(8)
+type Forget struct {
+	Ports []Port
+}
+
+// Do deletes the flows from the connection tracking table.
+func (f Forget) Do() error {
+	_, err := netlink.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, stale(f.Ports))
+	if err != nil {
+		return fmt.Errorf("forget flows to %s: %w", f.Ports, err)
+	}
+	return nil
+}
+
+// String returns the commands that do the same.
+func (f Forget) String() string {
+	var lines []string
+	for _, p := range f.Ports {
+		if p.Protocol == "udp" {
+			lines = append(lines, fmt.Sprintf("conntrack --delete --proto udp --orig-port-dst %d >/dev/null 2>&1 || true", p.HostPort))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+type stale []Port
+
+// MatchConntrackFlow reports whether the flow is to one of the UDP ports.
+func (s stale) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
+	return flow.Forward.Protocol == unix.IPPROTO_UDP && slices.ContainsFunc(s, func(p Port) bool {
+		return p.Protocol == "udp" && p.HostPort == flow.Forward.DstPort
 	})
 }

@@ -171,3 +171,32 @@ func TestPublishWithoutFirewallIsAnError(t *testing.T) {
 	require.ErrorIs(t, p.Do(), os.ErrNotExist)
 	require.NoError(t, p.Undo())
 }
+
+// TestUDPConversationMovesToTheContainer begins one before the port is published.
+func TestUDPConversationMovesToTheContainer(t *testing.T) {
+	n := newNetwork(t)
+	outside := newOutside(t)
+	b := newBox(t, n)
+	serve(t, b.netns, ":80", "b")
+	ports, err := n.Reserve(b.id, []Port{{Protocol: "udp", HostPort: 8080, Target: 80}})
+	require.NoError(t, err)
+	var client net.Conn
+	require.NoError(t, Inside(outside, func() (err error) {
+		client, err = net.Dial("udp4", "10.99.0.1:8080")
+		return err
+	}))
+	defer client.Close()
+	answer := func(timeout time.Duration) error {
+		if _, err := client.Write([]byte("?")); err != nil {
+			return err
+		}
+		_ = client.SetReadDeadline(time.Now().Add(timeout))
+		_, err := client.Read(make([]byte, 100))
+		return err
+	}
+	require.ErrorIs(t, answer(moment), os.ErrDeadlineExceeded)
+	do(t, []Step{Publish{Table: n.Bridge(), Address: b.addr, Ports: ports}})
+	require.ErrorIs(t, answer(moment), os.ErrDeadlineExceeded, "the kernel remembers")
+	require.NoError(t, Forget{Ports: ports}.Do())
+	require.NoError(t, answer(patience))
+}
