@@ -1,7 +1,6 @@
 package namespaces
 
 import (
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -34,10 +33,9 @@ func (c Clone) Attr() *syscall.SysProcAttr {
 	if !slices.Contains(c.New, User) {
 		return attr
 	}
-	privileged := os.Geteuid() == 0
 	attr.UidMappings, attr.GidMappings = sysMap(c.UIDMap), sysMap(c.GIDMap)
-	attr.GidMappingsEnableSetgroups = privileged // as in Maps
-	attr.Credential = &syscall.Credential{NoSetGroups: !privileged}
+	attr.GidMappingsEnableSetgroups = maySetgroups()
+	attr.Credential = &syscall.Credential{NoSetGroups: !maySetgroups()}
 	return attr
 }
 

@@ -37,8 +37,9 @@ func (d Device) Do() error {
 	}
 	defer dir.Close()
 	err = unix.Mknodat(int(dir.Fd()), base, d.kind()|uint32(d.Mode.Perm()), int(d.number()))
-	if errors.Is(err, unix.EPERM) {
-		return d.bind()
+	bind := errors.Is(err, unix.EPERM)
+	if bind {
+		err = Mount{Root: d.Root, Source: d.Path, Target: d.Path, Options: []string{"bind"}}.Do()
 	}
 	if err != nil && !errors.Is(err, os.ErrExist) {
 		return pathError("mknod", hostPath(d.Root, d.Path), err)
@@ -48,25 +49,15 @@ func (d Device) Do() error {
 		return err
 	}
 	defer at.Close()
+	if bind {
+		return nil // its owner and mode are the host's
+	}
 	// Both through the descriptor: mknod heeds the umask, and a path might be
 	// a link by the time of the chmod.
 	if err := unix.Chown(fdPath(at), int(d.UID), int(d.GID)); err != nil {
 		return pathError("chown", at.Name(), err)
 	}
 	return pathError("chmod", at.Name(), unix.Chmod(fdPath(at), uint32(d.Mode.Perm())))
-}
-
-// bind shows the host's own node in the container's tree.
-func (d Device) bind() error {
-	m := Mount{Root: d.Root, Source: d.Path, Target: d.Path, Options: []string{"bind"}}
-	if err := m.Do(); err != nil {
-		return err
-	}
-	at, err := d.open()
-	if err != nil {
-		return err
-	}
-	return at.Close()
 }
 
 // open opens what is at Path and makes sure that it is the device.

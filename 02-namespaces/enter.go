@@ -1,10 +1,7 @@
 package namespaces
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"syscall"
@@ -22,16 +19,18 @@ import (
 //
 // fork(2) copies one thread, so the child is a process of a single one. It
 // may not run Go code that allocates, locks or grows its stack, as it has no
-// other threads to help it; but setns and execve are system calls, and that
-// is all it makes (as package syscall's own forkExec does):
+// other threads to help it; but it need only make system calls (package
+// syscall's own forkExec is built the same way):
 //
-//	this process      fork ──► child           fork, CLONE_PARENT ──► program
-//	  pidfd_open               setns(pidfd, all kinds at once)         setuid 0, if user
-//	  read the pipe ◄───────── its number, or an errno ◄────────────── execve, or an errno
-//	  EOF: it runs             exit
+//	this thread     child                         program
+//	fork ─────────► setns(pidfd, all at once)
+//	  waits         fork, CLONE_PARENT ─────────► be root, in a user namespace
+//	  (CLONE_VFORK)   waits                       execve
+//	read the page ◄ exit ◄────────────────────────  or exit
 //
-// The second fork is for the PID namespace, which only a new process is in.
-// CLONE_PARENT makes the program our child, so that we can wait for it.
+// The second fork is for the PID namespace, which only a new process is in;
+// CLONE_PARENT makes the program our child, so that we can wait for it. What
+// happened is left in a page of memory that all three share.
 type Enter struct {
 	PID   int    // a process whose namespaces to enter
 	Kinds []Kind // which of them; those that the caller shares with it are left out
@@ -45,162 +44,154 @@ type Enter struct {
 func (e Enter) Start() (*os.Process, error) {
 	target, err := unix.PidfdOpen(e.PID, 0)
 	if err != nil {
-		return nil, fmt.Errorf("enter process %d: %w", e.PID, os.NewSyscallError("pidfd_open", err))
+		return nil, e.failed("pidfd_open", err)
 	}
 	defer unix.Close(target)
-	r, w, err := os.Pipe()
+	page, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
 	if err != nil {
+		return nil, e.failed("mmap", err)
+	}
+	defer func() { _ = unix.Munmap(page) }()
+	entry := &entry{target: uintptr(target), result: (*result)(unsafe.Pointer(&page[0]))}
+	if err := entry.prepare(e); err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	args, err := e.prepare(target, w)
+	child, err := entry.fork()
 	if err != nil {
-		return nil, errors.Join(err, w.Close())
-	}
-	child, err := forkLocked(args)
-	w.Close()
-	if err != nil {
-		return nil, os.NewSyscallError("clone", err)
+		return nil, e.failed("clone", err)
 	}
 	if _, err := unix.Wait4(child, nil, 0, nil); err != nil { // it has only exited
-		return nil, os.NewSyscallError("wait4", err)
+		return nil, e.failed("wait4", err)
 	}
-	return e.outcome(r)
+	r := *entry.result
+	if r.errno != 0 {
+		if r.pid != 0 {
+			_, _ = unix.Wait4(int(r.pid), nil, 0, nil)
+		}
+		return nil, e.failed([]string{"setns", "clone", "setresuid", "execve " + e.Path}[r.stage], r.errno)
+	}
+	return os.FindProcess(int(r.pid))
 }
 
-// enterArgs is all that the children need, where they need not look for it.
-type enterArgs struct {
-	target, pipe, flags uintptr
-	path                *byte
-	argv, env           **byte
-	mask                uint64 // of signals, before the fork
-	say                 message
+func (e Enter) failed(call string, err error) error {
+	return fmt.Errorf("enter process %d: %w", e.PID, os.NewSyscallError(call, err))
 }
 
-func (e Enter) prepare(target int, pipe *os.File) (*enterArgs, error) {
-	path, err := unix.BytePtrFromString(e.Path)
-	if err != nil {
-		return nil, err
-	}
-	argv, err := syscall.SlicePtrFromStrings(e.Argv)
-	if err != nil {
-		return nil, err
-	}
-	env, err := syscall.SlicePtrFromStrings(e.Env)
-	if err != nil {
-		return nil, err
-	}
-	a := &enterArgs{target: uintptr(target), pipe: pipe.Fd(), path: path, argv: &argv[0], env: &env[0]}
-	for _, k := range e.Kinds {
-		ours, err := ID(0, k)
-		if err != nil {
-			return nil, err
-		}
-		theirs, err := ID(e.PID, k)
-		if err != nil {
-			return nil, err
-		}
-		if ours != theirs { // one's own user namespace is EINVAL
-			a.flags |= k.Flag()
-		}
-	}
-	return a, nil
+// entry is all that the children need, where they need not look for it.
+type entry struct {
+	target    uintptr // a pidfd
+	flags     uintptr
+	path      *byte
+	argv, env **byte
+	signals   uint64 // the mask before the fork
+	result    *result
 }
 
-// message is what comes over the pipe: a process number, or a stage and its
-// errno. The pipe is close-on-exec.
-type message struct{ What, Value uint32 }
+// result is in memory that is shared with the children.
+type result struct {
+	pid   uintptr // of the program
+	errno syscall.Errno
+	stage int
+}
 
 const (
-	isPID = iota
-	atSetns
+	atSetns = iota
 	atFork
 	atRoot
 	atExec
 )
 
-// outcome rebuilds the error of the children, or finds the program's process.
-func (e Enter) outcome(r io.Reader) (*os.Process, error) {
-	pid := 0
-	for {
-		var m message
-		err := binary.Read(r, binary.NativeEndian, &m)
-		if errors.Is(err, io.EOF) && pid != 0 {
-			return os.FindProcess(pid)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("enter process %d: %w", e.PID, err)
-		}
-		if m.What == isPID {
-			pid = int(m.Value)
-			continue
-		}
-		if pid != 0 {
-			_, _ = unix.Wait4(pid, nil, 0, nil) // it has exited after its message
-		}
-		call := []string{atSetns: "setns", atFork: "clone", atRoot: "setresuid", atExec: "execve"}[m.What]
-		return nil, fmt.Errorf("enter process %d: %w", e.PID, pathError(call, e.Path, unix.Errno(m.Value)))
+func (a *entry) prepare(e Enter) (err error) {
+	if a.path, err = unix.BytePtrFromString(e.Path); err != nil {
+		return err
 	}
+	argv, err := syscall.SlicePtrFromStrings(e.Argv)
+	if err != nil {
+		return err
+	}
+	env, err := syscall.SlicePtrFromStrings(e.Env)
+	if err != nil {
+		return err
+	}
+	a.argv, a.env = &argv[0], &env[0]
+	for _, k := range e.Kinds {
+		ours, err := ID(0, k)
+		if err != nil {
+			return err
+		}
+		theirs, err := ID(e.PID, k)
+		if err != nil {
+			return err
+		}
+		if ours != theirs { // to enter one's own user namespace is EINVAL
+			a.flags |= k.Flag()
+		}
+	}
+	return nil
 }
 
-// forkLocked forks with all signals blocked: a handler that ran in the child
-// would be the Go runtime's.
-func forkLocked(a *enterArgs) (int, error) {
+// fork forks with all signals blocked: a handler that ran in the child would
+// be the Go runtime's.
+func (a *entry) fork() (int, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	syscall.ForkLock.Lock()
 	defer syscall.ForkLock.Unlock()
 	all := ^uint64(0)
-	const size = 8 // of the kernel's sigset_t
-	if _, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
-		uintptr(unsafe.Pointer(&all)), uintptr(unsafe.Pointer(&a.mask)), size, 0, 0); errno != 0 {
-		return 0, errno
-	}
-	pid, errno := enterChild(a)
-	unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&a.mask)), 0, size, 0, 0)
+	setMask(&all, &a.signals)
+	pid, errno := a.child()
+	setMask(&a.signals, nil)
 	if errno != 0 {
 		return 0, errno
 	}
 	return int(pid), nil
 }
 
-// enterChild returns only in the parent. In the children: no allocation, no
-// lock, no call but system calls, and no stack to grow (nosplit).
+//go:norace
+//go:nosplit
+func setMask(mask, old *uint64) {
+	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(mask)),
+		uintptr(unsafe.Pointer(old)), unsafe.Sizeof(*mask), 0, 0)
+}
+
+// child returns only in the parent. In the children: no allocation, no lock,
+// no call but system calls, and no stack to grow (nosplit).
 //
 //go:noinline
 //go:norace
 //go:nosplit
-func enterChild(a *enterArgs) (pid uintptr, errno syscall.Errno) {
-	pid, _, errno = syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+func (a *entry) child() (pid uintptr, errno syscall.Errno) {
+	const fork = unix.CLONE_VFORK | uintptr(unix.SIGCHLD)
+	pid, _, errno = syscall.RawSyscall6(syscall.SYS_CLONE, fork, 0, 0, 0, 0, 0)
 	if pid != 0 || errno != 0 {
 		return pid, errno
 	}
-	a.say.What = atSetns
 	_, _, errno = syscall.RawSyscall(unix.SYS_SETNS, a.target, a.flags, 0)
 	if errno == 0 {
-		a.say.What = atFork
-		pid, _, errno = syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD)|unix.CLONE_PARENT, 0, 0, 0, 0, 0)
+		a.result.stage = atFork
+		pid, _, errno = syscall.RawSyscall6(syscall.SYS_CLONE, fork|unix.CLONE_PARENT, 0, 0, 0, 0, 0)
 	}
 	if errno == 0 && pid == 0 {
-		errno = becomeProgram(a)
+		errno = a.program()
 	}
-	a.say.Value = uint32(errno)
-	if errno == 0 {
-		a.say = message{isPID, uint32(pid)}
+	if pid != 0 {
+		a.result.pid = pid
 	}
-	syscall.RawSyscall(syscall.SYS_WRITE, a.pipe, uintptr(unsafe.Pointer(&a.say)), unsafe.Sizeof(a.say))
+	if errno != 0 {
+		a.result.errno = errno
+	}
 	for {
 		syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 0, 0, 0)
 	}
 }
 
-// becomeProgram is the second child; it returns only an errno.
+// program is the second child's; it returns only an errno.
 //
 //go:norace
 //go:nosplit
-func becomeProgram(a *enterArgs) (errno syscall.Errno) {
+func (a *entry) program() (errno syscall.Errno) {
 	if a.flags&unix.CLONE_NEWUSER != 0 {
-		a.say.What = atRoot
+		a.result.stage = atRoot
 		syscall.RawSyscall(syscall.SYS_SETGROUPS, 0, 0, 0) // EPERM where the namespace denies it
 		_, _, errno = syscall.RawSyscall(syscall.SYS_SETRESGID, 0, 0, 0)
 		if errno == 0 {
@@ -210,9 +201,8 @@ func becomeProgram(a *enterArgs) (errno syscall.Errno) {
 			return errno
 		}
 	}
-	a.say.What = atExec
-	const size = 8
-	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&a.mask)), 0, size, 0, 0)
+	a.result.stage = atExec
+	setMask(&a.signals, nil)
 	_, _, errno = syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(a.path)),
 		uintptr(unsafe.Pointer(a.argv)), uintptr(unsafe.Pointer(a.env)))
 	return errno

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,7 +46,7 @@ func (m Mount) Do() error {
 	}
 	defer at.Close()
 
-	if opts.flags&unix.MS_BIND != 0 && opts.flags&unix.MS_REMOUNT == 0 {
+	if opts.is(unix.MS_BIND) && !opts.is(unix.MS_REMOUNT) {
 		if err := setFlags(at, opts); err != nil {
 			return err
 		}
@@ -71,7 +70,7 @@ func (m Mount) Do() error {
 // is what is mounted on, even if the path changes meanwhile.
 func (m Mount) attach(opts parsed) error {
 	kind := os.ModeDir | 0o755
-	if opts.flags&unix.MS_BIND != 0 {
+	if opts.is(unix.MS_BIND) {
 		info, err := os.Stat(m.Source)
 		if err != nil {
 			return fmt.Errorf("mount source: %w", err)
@@ -102,13 +101,17 @@ const keep = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC |
 // them all, and the second replaces the whole set; so we begin with those
 // that the mount has from its source.
 func setFlags(at *os.File, opts parsed) error {
-	wanted := opts.flags & (keep | unix.MS_RELATIME | unix.MS_STRICTATIME)
+	const atime = unix.MS_RELATIME | unix.MS_STRICTATIME
+	wanted := opts.flags & (keep | atime)
 	if wanted|opts.cleared == 0 {
 		return nil
 	}
 	has, err := flagsOf(at)
 	if err != nil {
 		return err
+	}
+	if wanted&atime != 0 {
+		has &^= unix.MS_NOATIME
 	}
 	flags := wanted | has&^opts.cleared | unix.MS_BIND | unix.MS_REMOUNT
 	return pathError("remount", at.Name(), unix.Mount("", fdPath(at), "", flags, ""))
@@ -148,21 +151,19 @@ func verifyFlags(at *os.File, opts parsed) error {
 // String is mount(8). It resolves Target as the host does, and is for trees
 // that one trusts.
 func (m Mount) String() string {
-	target := quote(filepath.Join("/", m.Root, m.Target))
-	cmd := fmt.Sprintf("mkdir -p %s && mount -t %s%s %s %s",
-		target, m.Type, shellOptions(m.Options), quote(m.Source), target)
-	if opts := parse(m.Options); opts.flags&unix.MS_BIND != 0 {
-		how := "--bind"
-		if opts.flags&unix.MS_REC != 0 {
-			how = "--rbind"
-		}
-		make := fmt.Sprintf("{ [ -d %[1]s ] && mkdir -p %[2]s || touch %[2]s; }", quote(m.Source), target)
-		cmd = fmt.Sprintf("%s && mount %s%s %s %s", make, how, shellOptions(m.Options), quote(m.Source), target)
+	opts := parse(m.Options)
+	source, target := quote(m.Source), quote(filepath.Join("/", m.Root, m.Target))
+	make, how := "mkdir -p "+target, "-t "+m.Type
+	if opts.is(unix.MS_BIND) {
+		make = fmt.Sprintf("{ [ -d %[1]s ] && mkdir -p %[2]s || touch %[2]s; }", source, target)
+		how = "--bind"
 	}
-	var b strings.Builder
-	b.WriteString(cmd)
-	for _, mode := range parse(m.Options).propagate {
-		fmt.Fprintf(&b, " && mount --make-%s %s", mode, target)
+	if opts.is(unix.MS_REC) {
+		how = "--rbind"
 	}
-	return b.String()
+	cmd := fmt.Sprintf("%s && mount %s%s %s %s", make, how, shellOptions(m.Options), source, target)
+	for _, mode := range opts.propagate {
+		cmd += fmt.Sprintf(" && mount --make-%s %s", mode, target)
+	}
+	return cmd
 }

@@ -1,49 +1,38 @@
 package namespaces
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// What the words of an option list do (mount(8), "FILESYSTEM-INDEPENDENT MOUNT
-// OPTIONS"; config.md of the OCI runtime spec, "Linux mount options"). Each
-// word sets some of mount(2)'s flags and clears others.
-var vocabulary = map[string]struct{ set, clear uintptr }{
-	"defaults":    {},
-	"ro":          {set: unix.MS_RDONLY},
-	"rw":          {clear: unix.MS_RDONLY},
-	"nosuid":      {set: unix.MS_NOSUID},
-	"suid":        {clear: unix.MS_NOSUID},
-	"nodev":       {set: unix.MS_NODEV},
-	"dev":         {clear: unix.MS_NODEV},
-	"noexec":      {set: unix.MS_NOEXEC},
-	"exec":        {clear: unix.MS_NOEXEC},
-	"sync":        {set: unix.MS_SYNCHRONOUS},
-	"async":       {clear: unix.MS_SYNCHRONOUS},
-	"dirsync":     {set: unix.MS_DIRSYNC},
-	"remount":     {set: unix.MS_REMOUNT},
-	"bind":        {set: unix.MS_BIND},
-	"rbind":       {set: unix.MS_BIND | unix.MS_REC},
-	"noatime":     {set: unix.MS_NOATIME, clear: unix.MS_RELATIME | unix.MS_STRICTATIME},
-	"atime":       {clear: unix.MS_NOATIME},
-	"relatime":    {set: unix.MS_RELATIME, clear: unix.MS_NOATIME | unix.MS_STRICTATIME},
-	"norelatime":  {clear: unix.MS_RELATIME},
-	"strictatime": {set: unix.MS_STRICTATIME, clear: unix.MS_NOATIME | unix.MS_RELATIME},
-	"nodiratime":  {set: unix.MS_NODIRATIME},
-	"diratime":    {clear: unix.MS_NODIRATIME},
-	"nosymfollow": {set: unix.MS_NOSYMFOLLOW}, // since Linux 5.10
-	"silent":      {set: unix.MS_SILENT},
-	"loud":        {clear: unix.MS_SILENT},
-	"mand":        {}, // Linux 5.15 took mandatory locks away
-	"nomand":      {},
-	"iversion":    {set: unix.MS_I_VERSION},
-	"noiversion":  {clear: unix.MS_I_VERSION},
+// toggles are the words that set or clear one flag of mount(2) (mount(8),
+// "FILESYSTEM-INDEPENDENT MOUNT OPTIONS"; config.md of the OCI runtime
+// specification, "Linux mount options").
+var toggles = []struct {
+	on, off string
+	flag    uintptr
+}{
+	{"ro", "rw", unix.MS_RDONLY},
+	{"nosuid", "suid", unix.MS_NOSUID},
+	{"nodev", "dev", unix.MS_NODEV},
+	{"noexec", "exec", unix.MS_NOEXEC},
+	{"nosymfollow", "symfollow", unix.MS_NOSYMFOLLOW}, // since Linux 5.10
+	{"noatime", "atime", unix.MS_NOATIME},
+	{"relatime", "norelatime", unix.MS_RELATIME},
+	{"strictatime", "nostrictatime", unix.MS_STRICTATIME},
+	{"nodiratime", "diratime", unix.MS_NODIRATIME},
+	{"sync", "async", unix.MS_SYNCHRONOUS},
+	{"dirsync", "", unix.MS_DIRSYNC},
+	{"iversion", "noiversion", unix.MS_I_VERSION},
+	{"silent", "loud", unix.MS_SILENT},
+	{"remount", "", unix.MS_REMOUNT},
+	{"bind", "", unix.MS_BIND},
+	{"rbind", "", unix.MS_BIND | unix.MS_REC},
+	{"defaults", "", 0},
 }
 
-// The modes of propagation (mount_namespaces(7), "SHARED SUBTREES"); an "r"
+// propagations are the modes (mount_namespaces(7), "SHARED SUBTREES"); an "r"
 // before one means the whole tree below as well.
 var propagations = map[string]uintptr{
 	"private":    unix.MS_PRIVATE,
@@ -52,8 +41,8 @@ var propagations = map[string]uintptr{
 	"unbindable": unix.MS_UNBINDABLE,
 }
 
-// The options that reach the mounts below a bind mount too (mount_setattr(2),
-// AT_RECURSIVE; since Linux 5.12). runc's names for them.
+// recursive are the options that reach the mounts below a bind mount too
+// (mount_setattr(2), AT_RECURSIVE; since Linux 5.12), by runc's names.
 var recursive = map[string]uint64{
 	"rro":     unix.MOUNT_ATTR_RDONLY,
 	"rnosuid": unix.MOUNT_ATTR_NOSUID,
@@ -61,7 +50,7 @@ var recursive = map[string]uint64{
 	"rnoexec": unix.MOUNT_ATTR_NOEXEC,
 }
 
-// parsed is an option list in mount(2)'s terms.
+// parsed is an option list in the terms of the system calls.
 type parsed struct {
 	flags     uintptr  // MS_… to set
 	cleared   uintptr  // MS_… that were asked to be off
@@ -70,15 +59,17 @@ type parsed struct {
 	data      string   // what only the file system knows: "mode=755,size=64m"
 }
 
+func (p parsed) is(flag uintptr) bool { return p.flags&flag != 0 }
+
 // parse sorts words into flags, propagation and data. Like mount(8), it hands
 // a word that it does not know to the file system.
 func parse(words []string) (p parsed) {
 	var data []string
 	for _, word := range words {
-		if opt, ok := vocabulary[word]; ok {
-			p.flags = p.flags&^opt.clear | opt.set
-			p.cleared = p.cleared&^opt.set | opt.clear
-		} else if _, ok := propagation(word); ok {
+		if p.toggle(word) {
+			continue
+		}
+		if _, ok := propagation(word); ok {
 			p.propagate = append(p.propagate, word)
 		} else if attr, ok := recursive[word]; ok {
 			p.setattr |= attr
@@ -90,6 +81,20 @@ func parse(words []string) (p parsed) {
 	return p
 }
 
+func (p *parsed) toggle(word string) bool {
+	for _, t := range toggles {
+		switch word {
+		case t.on:
+			p.flags, p.cleared = p.flags|t.flag, p.cleared&^t.flag
+			return true
+		case t.off:
+			p.flags, p.cleared = p.flags&^t.flag, p.cleared|t.flag
+			return true
+		}
+	}
+	return false
+}
+
 // propagation is the flags of a mode such as "rslave".
 func propagation(mode string) (uintptr, bool) {
 	if flag, ok := propagations[mode]; ok {
@@ -99,20 +104,21 @@ func propagation(mode string) (uintptr, bool) {
 	return flag | unix.MS_REC, ok
 }
 
-// shellOptions is words for mount(8), which does propagation by options of
-// its own and the flags of a bind by itself.
+// shellOptions is words for mount(8), which knows a bind and a propagation by
+// options of its own.
 func shellOptions(words []string) string {
-	words = slices.DeleteFunc(slices.Clone(words), func(w string) bool {
-		_, isMode := propagation(w)
-		return isMode || w == "bind" || w == "rbind"
-	})
-	for i, w := range words {
-		if attr := strings.TrimPrefix(w, "r"); recursive[w] != 0 {
-			words[i] = attr + "=recursive" // util-linux 2.39
+	var rest []string
+	for _, w := range words {
+		if _, isMode := propagation(w); isMode || w == "bind" || w == "rbind" {
+			continue
 		}
+		if recursive[w] != 0 {
+			w = w[1:] + "=recursive" // since util-linux 2.39
+		}
+		rest = append(rest, w)
 	}
-	if len(words) == 0 {
+	if len(rest) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" -o %s", quote(strings.Join(words, ",")))
+	return " -o " + quote(strings.Join(rest, ","))
 }

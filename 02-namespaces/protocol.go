@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -64,16 +65,17 @@ func (f *Failure) Unwrap() error {
 
 // Start starts cmd, which must come to call [Become], in the namespaces of c,
 // and returns when it has become its program; or a [*Failure], and then it has
-// ended. Its descriptors from 4 on are cmd's ExtraFiles.
+// ended. Descriptor 3 of the child is the protocol's; cmd's ExtraFiles follow.
 func Start(cmd *exec.Cmd, c Clone) error {
-	ours, theirs, err := socketPair()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return os.NewSyscallError("socketpair", err)
 	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "child"), os.NewFile(uintptr(fds[1]), "parent")
 	defer ours.Close()
 	cmd.ExtraFiles = append([]*os.File{theirs}, cmd.ExtraFiles...)
 	cmd.SysProcAttr = c.Attr()
-	isUser := cmd.SysProcAttr.Cloneflags&User.Flag() != 0
+	isUser := slices.Contains(c.New, User)
 	if isUser {
 		// We write the maps after it has executed this program as nobody. An
 		// execve takes a nobody's capabilities, but for the ambient ones.
@@ -93,9 +95,10 @@ func Start(cmd *exec.Cmd, c Clone) error {
 		err = converse(ours)
 	}
 	if err != nil {
-		return errors.Join(err, end(cmd))
+		_ = cmd.Process.Kill() // if it has not ended itself
+		_ = cmd.Wait()
 	}
-	return nil
+	return err
 }
 
 // converse lets the child go on, and waits for the end of its part.
@@ -110,16 +113,6 @@ func converse(child *os.File) error {
 		return err
 	}
 	return f
-}
-
-// end makes sure that a child that failed is gone; how it ended is not news.
-func end(cmd *exec.Cmd) error {
-	_ = cmd.Process.Kill()
-	err := cmd.Wait()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		return nil
-	}
-	return err
 }
 
 // Become is the child's side of [Start]: it does the steps, and becomes the
@@ -184,12 +177,4 @@ func failure(step string, err error) *Failure {
 	}
 	errors.As(err, &f.Errno)
 	return f
-}
-
-func socketPair() (ours, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
-	}
-	return os.NewFile(uintptr(fds[0]), "child"), os.NewFile(uintptr(fds[1]), "parent"), nil
 }

@@ -1,6 +1,7 @@
 package namespaces
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -46,6 +47,9 @@ func (u Unshare) ids() ([]uint64, error) {
 	ids := make([]uint64, len(u.New))
 	for i, k := range u.New {
 		id, err := childID(k)
+		if k == PID && errors.Is(err, os.ErrNotExist) {
+			continue // a new one has no file before it has a PID 1
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -74,6 +74,13 @@ func (m Maps) String() string {
 
 func (m Maps) file(name string) string { return fmt.Sprintf("/proc/%d/%s", m.PID, name) }
 
+// maySetgroups reports whether a new namespace of the caller's may allow
+// setgroups(2): once it is denied, it is so for all namespaces below.
+func maySetgroups() bool {
+	text, err := os.ReadFile("/proc/self/setgroups")
+	return err == nil && os.Geteuid() == 0 && strings.TrimSpace(string(text)) == "allow"
+}
+
 // ownOnly reports whether maps is the one map that needs no privilege.
 func ownOnly(maps []IDMap, id int) bool {
 	return len(maps) == 1 && maps[0].Count == 1 && int(maps[0].Outside) == id

@@ -19,16 +19,16 @@ type Hostname struct {
 	Name string
 }
 
-// Do sets the name and reads it back from uname(2).
+// Do sets the name and reads it back.
 func (h Hostname) Do() error {
 	if err := unix.Sethostname([]byte(h.Name)); err != nil {
-		return &os.PathError{Op: "sethostname", Path: h.Name, Err: err}
+		return pathError("sethostname", h.Name, err)
 	}
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return os.NewSyscallError("uname", err)
+	host, _, err := uname()
+	if err != nil {
+		return err
 	}
-	return same("hostname", unix.ByteSliceToString(u.Nodename[:]), h.Name)
+	return same("hostname", host, h.Name)
 }
 
 // String is hostname(1).
@@ -43,20 +43,26 @@ type Domainname struct {
 	Name string
 }
 
-// Do sets the name and reads it back from uname(2).
+// Do sets the name and reads it back.
 func (d Domainname) Do() error {
 	if err := unix.Setdomainname([]byte(d.Name)); err != nil {
-		return &os.PathError{Op: "setdomainname", Path: d.Name, Err: err}
+		return pathError("setdomainname", d.Name, err)
 	}
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return os.NewSyscallError("uname", err)
+	_, domain, err := uname()
+	if err != nil {
+		return err
 	}
-	return same("domainname", unix.ByteSliceToString(u.Domainname[:]), d.Name)
+	return same("domainname", domain, d.Name)
 }
 
 // String is domainname(1).
 func (d Domainname) String() string { return "domainname " + quote(d.Name) }
+
+func uname() (host, domain string, err error) {
+	var u unix.Utsname
+	err = os.NewSyscallError("uname", unix.Uname(&u))
+	return unix.ByteSliceToString(u.Nodename[:]), unix.ByteSliceToString(u.Domainname[:]), err
+}
 
 // same is the read-back of a step: what the kernel says against what was set.
 func same(what, got, want string) error {

@@ -29,17 +29,21 @@ var cgroupDemo = demo{
 	},
 	facts: func(w where) []fact {
 		return []fact{
-			{"cgroup of the child", longest(w.child)},
-			{"cgroup of PID 1", longest(1)},
+			{"cgroup of the child", cgroupOf(w.child, w.id)},
+			{"cgroup of PID 1", cgroupOf(1, w.id)},
 		}
 	},
 }
 
-// longest is the process's path in the hierarchy in which it is deepest.
-func longest(pid int) string {
+// cgroupOf is the process's path in the hierarchy where the new cgroup is, or
+// else in the one where it is deepest.
+func cgroupOf(pid int, id string) string {
 	paths, err := namespaces.Cgroups(pid)
 	var best string
 	for _, p := range paths {
+		if strings.HasSuffix(p, "/"+id) {
+			return p
+		}
 		if len(p) > len(best) {
 			best = p
 		}

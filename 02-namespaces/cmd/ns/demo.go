@@ -11,6 +11,8 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"golang.org/x/sys/unix"
+
 	namespaces "cutaway/02-namespaces"
 )
 
@@ -95,10 +97,14 @@ func become(args []string) error {
 	}
 	tell := append([]string{"/proc/self/exe", factsArg}, args...)
 	if d.fork {
+		exe, err := unix.Open("/proc/self/exe", unix.O_PATH, 0) // in sh, /proc/self is sh
+		if err != nil {
+			return err
+		}
+		tell[0] = fmt.Sprintf("/proc/self/fd/%d", exe)
 		tell = append([]string{"sh", "-c", `("$@"); exit $?`, "sh"}, tell...)
-		tell[4], err = os.Executable() // in sh, /proc/self is sh
 	}
-	return errors.Join(err, namespaces.Become(steps, tell))
+	return namespaces.Become(steps, tell)
 }
 
 func tellFacts(args []string) error {

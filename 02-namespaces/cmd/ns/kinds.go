@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"hash/crc32"
 	"net"
 	"os"
 	"path/filepath"
@@ -63,31 +61,6 @@ var utsDemo = demo{
 	facts: func(where) []fact {
 		return []fact{{"hostname", hostname()}, {"domain name", words("/proc/sys/kernel/domainname")}}
 	},
-}
-
-// ipcDemo: queues that were made outside are absent inside.
-var ipcDemo = demo{
-	kind:  namespaces.IPC,
-	clone: []namespaces.Kind{namespaces.IPC},
-	setup: func(id string) (func() error, error) {
-		v, posix := queues(id)
-		if err := errors.Join(v.Do(), posix.Do()); err != nil {
-			return nil, errors.Join(err, v.Undo(), posix.Undo())
-		}
-		return func() error { return errors.Join(v.Undo(), posix.Undo()) }, nil
-	},
-	facts: func(w where) []fact {
-		v, posix := queues(w.id)
-		return []fact{
-			{"System V queue is there", fmt.Sprint(v.Exists())},
-			{"POSIX queue is there", fmt.Sprint(posix.Exists())},
-		}
-	},
-}
-
-func queues(id string) (namespaces.SystemVQueue, namespaces.PosixQueue) {
-	key := crc32.ChecksumIEEE([]byte(id)) | 1 // 0 is IPC_PRIVATE
-	return namespaces.SystemVQueue{Key: key}, namespaces.PosixQueue{Name: id}
 }
 
 // pidDemo: one process, two numbers.
