@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// DefaultHost is where the daemon listens if nothing else is said.
+const DefaultHost = "unix:///run/cutaway/cutaway.sock"
+
+// Options is what the command line cannot do by itself and what main gives it.
+type Options struct {
+	Version string // of the program, for "cutaway version"
+	// Serve runs the daemon until ctx ends.
+	Serve func(ctx context.Context, o DaemonOptions) error
+	// Explain prints the plan of a container, as it came from the daemon.
+	Explain func(w io.Writer, plan []byte, o ExplainOptions) error
+}
+
+// Run performs one command line, without the program's name, on the standard streams, and returns the exit
+// status: see the package documentation. Errors are printed.
+func Run(args []string, o Options) int {
+	a := &app{Options: o, in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	root := a.root()
+	root.SetArgs(args)
+	return a.status(root.ExecuteContext(context.Background()))
+}
+
+// app is what all commands share.
+type app struct {
+	Options
+	in   *os.File
+	out  *os.File
+	err  io.Writer
+	host string
+	made *client
+}
+
+// root lists all commands.
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "cutaway",
+		Short:         "A container engine that you can see through",
+		SilenceErrors: true, // Run prints them
+		SilenceUsage:  true,
+		Args:          unknownCommand,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.PersistentFlags().Bool("help", false, "Print usage") // without -h, which is run's --hostname
+	root.PersistentFlags().StringVarP(&a.host, "host", "H", "", "the engine's socket (default $CUTAWAY_HOST or "+DefaultHost+")")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return exitError{125, usageError(c, err)} })
+	root.AddCommand(
+		a.runCommand(), a.createCommand(), a.startCommand(), a.attachCommand(), a.execCommand(),
+		a.psCommand(), a.logsCommand(), a.inspectCommand(), a.portCommand(), a.explainCommand(),
+		a.stopCommand(), a.restartCommand(), a.killCommand(), a.removeCommand(), a.waitCommand(), a.renameCommand(),
+		a.pauseCommand(), a.unpauseCommand(),
+		a.imagesCommand(), a.pullCommand(), a.removeImageCommand(), a.tagCommand(),
+		a.infoCommand(), a.versionCommand(), a.daemonCommand(),
+	)
+	return root
+}
+
+func unknownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%q is not a cutaway command\nSee '%s --help'", args[0], c.CommandPath())
+}
+
+// usageError adds where to look for help.
+func usageError(c *cobra.Command, err error) error {
+	return fmt.Errorf("%w\nSee '%s --help'", err, c.CommandPath())
+}
+
+// atLeast and exactly check the number of operands.
+func atLeast(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) >= n {
+			return nil
+		}
+		return usageError(c, fmt.Errorf("%q needs at least %d argument(s)", c.CommandPath(), n))
+	}
+}
+
+func exactly(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		return usageError(c, fmt.Errorf("%q needs %d argument(s)", c.CommandPath(), n))
+	}
+}
+
+// exitError is an exit status other than 1, with an error to print or nil if everything has been said.
+type exitError struct {
+	code int
+	err  error
+}
+
+// Error is the message, if there is one.
+func (e exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.code)
+	}
+	return e.err.Error()
+}
+
+// Unwrap is the error to print.
+func (e exitError) Unwrap() error { return e.err }
+
+// status prints an error, with the chapter that explains it if the daemon named one, and chooses the status.
+func (a *app) status(err error) int {
+	if err == nil {
+		return 0
+	}
+	code := 1
+	var exit exitError
+	if errors.As(err, &exit) {
+		code = exit.code
+		if exit.err == nil {
+			return code
+		}
+	}
+	fmt.Fprintf(a.err, "cutaway: %s\n", strings.TrimSuffix(err.Error(), "\n"))
+	var api *apiError
+	if errors.As(err, &api) && api.Chapter != "" {
+		fmt.Fprintf(a.err, "see %s\n", api.Chapter)
+	}
+	return code
+}
+
+// each performs fn for every operand and prints the operand as docker does; one failure does not end the rest.
+func (a *app) each(refs []string, fn func(ref string) error) error {
+	var failed bool
+	for _, ref := range refs {
+		if err := fn(ref); err != nil {
+			a.status(err)
+			failed = true
+			continue
+		}
+		fmt.Fprintln(a.out, ref)
+	}
+	if failed {
+		return exitError{code: 1}
+	}
+	return nil
+}

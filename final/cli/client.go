@@ -1,0 +1,228 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+)
+
+// apiVersion is spoken without asking: Docker 27's, which every later engine still serves.
+const apiVersion = "v1.47"
+
+// client speaks to one daemon. Connections are kept and used again.
+type client struct {
+	network, address string // for net.Dial
+	host             string // as the user wrote it
+	http             *http.Client
+}
+
+// client returns the app's client, made at its first use: "daemon" and "--help" need none.
+func (a *app) client() (*client, error) {
+	if a.made != nil {
+		return a.made, nil
+	}
+	host := a.host
+	if host == "" {
+		host = os.Getenv("CUTAWAY_HOST")
+	}
+	if host == "" {
+		host = DefaultHost
+	}
+	c, err := newClient(host)
+	a.made = c
+	return c, err
+}
+
+func newClient(host string) (*client, error) {
+	network, address, ok := strings.Cut(host, "://")
+	if !ok || address == "" || network != "unix" && network != "tcp" {
+		return nil, fmt.Errorf("%q is no host: unix:///PATH or tcp://ADDRESS:PORT is", host)
+	}
+	c := &client{network: network, address: address, host: host}
+	c.http = &http.Client{Transport: &http.Transport{
+		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) },
+		DisableCompression: true,
+	}}
+	return c, nil
+}
+
+func (c *client) dial(ctx context.Context) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, c.network, c.address)
+	if err != nil {
+		return nil, &dialError{c.host, err}
+	}
+	return conn, nil
+}
+
+// dialError is an engine that does not answer.
+type dialError struct {
+	host string
+	err  error
+}
+
+// Error says what to look at.
+func (e *dialError) Error() string {
+	cause := e.err
+	if op := (*net.OpError)(nil); errors.As(cause, &op) {
+		cause = op.Err
+	}
+	return fmt.Sprintf("cannot connect to the engine at %s: %v; is \"cutaway daemon\" running?", e.host, cause)
+}
+
+// Unwrap is what dial said.
+func (e *dialError) Unwrap() error { return e.err }
+
+// apiError is an answer of 400 or more.
+type apiError struct {
+	Status  int    `json:"-"`
+	Message string `json:"message"`
+	Chapter string `json:"chapter"` // "chapters/04-unionfs.md"; only cutaway's own engine names one
+}
+
+// Error is the daemon's message.
+func (e *apiError) Error() string { return e.Message }
+
+// isStatus reports whether err is an answer with that HTTP status.
+func isStatus(err error, status int) bool {
+	var api *apiError
+	return errors.As(err, &api) && api.Status == status
+}
+
+// call is one request.
+type call struct {
+	method string
+	path   string // without the version
+	query  url.Values
+	body   any // marshalled to JSON; nil for none
+}
+
+func (c *client) request(ctx context.Context, what call) (*http.Request, error) {
+	target := url.URL{Scheme: "http", Host: "cutaway", Path: "/" + apiVersion + what.path, RawQuery: what.query.Encode()}
+	var body io.Reader
+	if what.body != nil {
+		data, err := json.Marshal(what.body)
+		if err != nil {
+			return nil, fmt.Errorf("encode the request: %w", err)
+		}
+		body = bytes.NewReader(data)
+	}
+	r, err := http.NewRequestWithContext(ctx, what.method, target.String(), body)
+	if err == nil && body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return r, err
+}
+
+// send makes a request and returns the answer, whose body the caller closes, or the daemon's error.
+func (c *client) send(ctx context.Context, what call) (*http.Response, error) {
+	r, err := c.request(ctx, what)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.http.Do(r)
+	if dial := (*dialError)(nil); errors.As(err, &dial) {
+		return nil, dial // without net/http's "Get \"http://cutaway/…\":"
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer, refused(answer)
+}
+
+// refused turns an answer of 400 or more into an error and closes its body.
+func refused(answer *http.Response) error {
+	if answer.StatusCode < http.StatusBadRequest {
+		return nil
+	}
+	defer answer.Body.Close()
+	e := &apiError{Status: answer.StatusCode}
+	data, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	if json.Unmarshal(data, e) != nil || e.Message == "" {
+		e.Message = strings.TrimSpace(fmt.Sprintf("%s %s", answer.Status, data))
+	}
+	if err != nil {
+		return errors.Join(e, err)
+	}
+	return e
+}
+
+// do makes a request and decodes the JSON of its answer into result, unless that is nil.
+func (c *client) do(ctx context.Context, what call, result any) error {
+	answer, err := c.send(ctx, what)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if result == nil {
+		_, err = io.Copy(io.Discard, answer.Body) // read to the end, the connection can be used again
+		return err
+	}
+	if err := json.NewDecoder(answer.Body).Decode(result); err != nil {
+		return fmt.Errorf("decode the answer of %s: %w", what.path, err)
+	}
+	return nil
+}
+
+// hijacked is a connection that has left HTTP: what is written to it is a process's standard input, and what is
+// read from it is its output.
+type hijacked struct {
+	net.Conn
+	reader      *bufio.Reader // may hold bytes that came with the header
+	multiplexed bool          // standard output and error in one stream, in frames: see package stdcopy of moby
+}
+
+// Read reads the process's output.
+func (h *hijacked) Read(p []byte) (int, error) { return h.reader.Read(p) }
+
+// CloseWrite says that there is no more input; output still comes.
+func (h *hijacked) CloseWrite() error {
+	half, ok := h.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return nil
+	}
+	return half.CloseWrite()
+}
+
+// hijack makes a request and keeps its connection. "Upgrade: tcp" is Docker's; the answer is 101.
+func (c *client) hijack(ctx context.Context, what call) (*hijacked, error) {
+	r, err := c.request(ctx, what)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", "tcp")
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reader := bufio.NewReader(conn)
+	answer, err := exchange(conn, reader, r)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	kind := answer.Header.Get("Content-Type")
+	return &hijacked{Conn: conn, reader: reader, multiplexed: kind == multiplexedStream}, nil
+}
+
+// multiplexedStream and its twin, the raw stream, are what the daemon says in Content-Type since API 1.42.
+const multiplexedStream = "application/vnd.docker.multiplexed-stream"
+
+func exchange(conn net.Conn, reader *bufio.Reader, r *http.Request) (*http.Response, error) {
+	if err := r.Write(conn); err != nil {
+		return nil, fmt.Errorf("send to the engine: %w", err)
+	}
+	answer, err := http.ReadResponse(reader, r)
+	if err != nil {
+		return nil, fmt.Errorf("read the engine's answer: %w", err)
+	}
+	return answer, refused(answer)
+}

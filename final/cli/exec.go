@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+)
+
+// execFlags is an exec request while its flags are being read.
+type execFlags struct {
+	req      container.ExecCreateRequest
+	detach   bool
+	env      []string
+	keys     string
+	envFiles []string
+}
+
+func (a *app) execCommand() *cobra.Command {
+	var f execFlags
+	c := &cobra.Command{
+		Use:   "exec [OPTIONS] CONTAINER COMMAND [ARG...]",
+		Short: "Run one more process in a running container",
+		Args:  atLeast(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.exec(c.Context(), f, args)
+		},
+	}
+	f.bind(c.Flags())
+	return c
+}
+
+func (f *execFlags) bind(fs *pflag.FlagSet) {
+	fs.SetInterspersed(false)
+	fs.BoolVarP(&f.req.AttachStdin, "interactive", "i", false, "keep standard input open")
+	fs.BoolVarP(&f.req.Tty, "tty", "t", false, "give the process a terminal")
+	fs.BoolVarP(&f.detach, "detach", "d", false, "do not wait for it")
+	fs.StringArrayVarP(&f.env, "env", "e", nil, "set `NAME=VALUE` in the environment")
+	fs.StringArrayVar(&f.envFiles, "env-file", nil, "read environment variables from a `file`")
+	fs.StringVarP(&f.req.User, "user", "u", "", "`NAME|UID[:GROUP|GID]`")
+	fs.StringVarP(&f.req.WorkingDir, "workdir", "w", "", "working directory in the container")
+	fs.StringVar(&f.keys, "detach-keys", "ctrl-p,ctrl-q", "keys that detach from a terminal")
+}
+
+// exec makes an exec, starts it over a connection that becomes its terminal, and asks for its exit code at the end.
+func (a *app) exec(ctx context.Context, f execFlags, args []string) error {
+	req := f.req
+	env, err := (&createFlags{env: f.env, envFiles: f.envFiles}).environment()
+	if err != nil {
+		return err
+	}
+	req.Env, req.Cmd = env, args[1:]
+	req.AttachStdout, req.AttachStderr = !f.detach, !f.detach
+	req.AttachStdin = req.AttachStdin && !f.detach
+	if req.Tty && req.AttachStdin && !term.IsTerminal(int(a.in.Fd())) {
+		return errNoTerminal
+	}
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	var made container.ExecCreateResponse
+	err = c.do(ctx, call{method: "POST", path: "/containers/" + args[0] + "/exec", body: req}, &made)
+	if err != nil {
+		return err
+	}
+	start := call{method: "POST", path: "/exec/" + made.ID + "/start", body: a.execStart(f.detach, req.Tty)}
+	if f.detach {
+		return execError(c.do(ctx, start, nil))
+	}
+	return a.execAttached(ctx, start, attachment{
+		id: made.ID, tty: req.Tty, stdin: req.AttachStdin, stdout: true, stderr: true, streamFlags: streamFlags{detachKeys: f.keys},
+	})
+}
+
+// execStart is the body of the start request, with the size of the terminal if there is one.
+func (a *app) execStart(detach, tty bool) container.ExecStartRequest {
+	req := container.ExecStartRequest{Detach: detach, Tty: tty}
+	if width, height, err := term.GetSize(int(a.out.Fd())); err == nil && tty {
+		req.ConsoleSize = &[2]uint{uint(height), uint(width)}
+	}
+	return req
+}
+
+func (a *app) execAttached(ctx context.Context, start call, what attachment) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	conn, err := c.hijack(ctx, start)
+	if err != nil {
+		return execError(err)
+	}
+	defer conn.Close()
+	s := session{app: a, conn: conn, attachment: what, resize: a.resizer("/exec/" + what.id + "/resize")}
+	if err := s.copy(ctx); errors.Is(err, errDetached) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	var end container.ExecInspectResponse
+	if err := c.do(ctx, call{method: "GET", path: "/exec/" + what.id + "/json"}, &end); err != nil {
+		return err
+	}
+	if end.ExitCode == nil {
+		return errors.New("the process's streams have ended, but it has not")
+	}
+	return exitStatus{code: *end.ExitCode}.asError()
+}
+
+// execError gives an exec that could not be started the status of a program that is not there (127) or not
+// executable (126).
+func execError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if code := startStatus(err); code != 125 {
+		return exitError{code, err}
+	}
+	return err
+}

@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+
+	"github.com/moby/moby/api/types/jsonstream"
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+)
+
+func (a *app) pullCommand() *cobra.Command {
+	var quiet bool
+	o := pullOptions{out: a.out}
+	c := &cobra.Command{
+		Use:   "pull [OPTIONS] NAME[:TAG|@DIGEST]",
+		Short: "Fetch an image from a registry",
+		Args:  exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.ref = args[0]
+			if quiet {
+				o.out = io.Discard
+			}
+			if err := a.pull(c.Context(), o); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(a.out, args[0])
+			return err
+		},
+	}
+	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the name only")
+	c.Flags().StringVar(&o.platform, "platform", "", "os/arch[/variant]")
+	return c
+}
+
+// pullOptions says what to pull and where its progress goes.
+type pullOptions struct {
+	ref, platform string
+	out           io.Writer
+}
+
+// pull has the daemon fetch an image. Its answer is a stream of JSON objects, one for each thing that happens.
+func (a *app) pull(ctx context.Context, o pullOptions) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	repository, tag := splitTag(o.ref)
+	if tag == "" {
+		tag = "latest"
+	}
+	if o.out != io.Discard && tag == "latest" {
+		if _, explicit := splitTag(o.ref); explicit == "" {
+			fmt.Fprintln(o.out, "Using default tag: latest")
+		}
+	}
+	query := url.Values{"fromImage": {repository}, "tag": {tag}}
+	set(query, "platform", o.platform)
+	answer, err := c.send(ctx, call{method: "POST", path: "/images/create", query: query})
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	show := newProgress(o.out)
+	defer show.end()
+	return showMessages(answer.Body, show)
+}
+
+// showMessages shows them until the stream ends, or one of them is an error.
+func showMessages(r io.Reader, show progress) error {
+	for decoder := json.NewDecoder(r); ; {
+		var m jsonstream.Message
+		err := decoder.Decode(&m)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read the progress: %w", err)
+		case m.Error != nil:
+			return m.Error
+		}
+		show.message(m)
+	}
+}
+
+// progress shows how far a pull is.
+type progress interface {
+	message(m jsonstream.Message)
+	end()
+}
+
+func newProgress(w io.Writer) progress {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return &bars{out: w, container: mpb.New(mpb.WithOutput(w)), byID: map[string]*layerBar{}}
+	}
+	return lines{w}
+}
+
+// lines is progress for a file or pipe: what has been done, a line for each.
+type lines struct{ w io.Writer }
+
+func (l lines) message(m jsonstream.Message) {
+	switch {
+	case m.Progress != nil && (m.Progress.Current > 0 || m.Progress.Total > 0):
+	case m.ID != "":
+		fmt.Fprintf(l.w, "%s: %s\n", m.ID, m.Status)
+	case m.Status != "":
+		fmt.Fprintln(l.w, m.Status)
+	}
+}
+
+func (lines) end() {}
+
+// bars is progress on a terminal: a bar for each layer. Lines that belong to no layer and come later than the
+// bars are printed below them, at the end.
+type bars struct {
+	out       io.Writer
+	container *mpb.Progress
+	byID      map[string]*layerBar
+	later     []string
+}
+
+type layerBar struct {
+	bar    *mpb.Bar
+	status string
+}
+
+func (b *bars) message(m jsonstream.Message) {
+	counted := m.Progress != nil && m.Progress.Total > 0
+	if m.ID == "" || !counted && b.byID[m.ID] == nil && len(b.byID) == 0 && isTitle(m) {
+		b.text(m)
+		return
+	}
+	layer := b.layer(m.ID)
+	layer.status = m.Status
+	if counted {
+		layer.bar.SetTotal(m.Progress.Total, false)
+		layer.bar.SetCurrent(m.Progress.Current)
+	}
+	if m.Status == "Pull complete" || m.Status == "Already exists" {
+		layer.bar.SetTotal(-1, true)
+	}
+}
+
+// isTitle tells docker's first message ("latest: Pulling from library/alpine") from those of layers.
+func isTitle(m jsonstream.Message) bool {
+	const title = "Pulling from "
+	return len(m.Status) > len(title) && m.Status[:len(title)] == title
+}
+
+func (b *bars) text(m jsonstream.Message) {
+	line := m.Status
+	if m.ID != "" {
+		line = m.ID + ": " + line
+	}
+	if len(b.byID) > 0 {
+		b.later = append(b.later, line)
+		return
+	}
+	fmt.Fprintln(b.out, line)
+}
+
+func (b *bars) layer(id string) *layerBar {
+	if layer := b.byID[id]; layer != nil {
+		return layer
+	}
+	layer := &layerBar{}
+	layer.bar = b.container.AddBar(0,
+		mpb.PrependDecorators(
+			decor.Name(id+": "),
+			decor.Any(func(decor.Statistics) string { return layer.status }, decor.WC{W: 19, C: decor.DindentRight}),
+		),
+		mpb.AppendDecorators(decor.Counters(decor.SizeB1000(0), "% .1f/% .1f")),
+	)
+	b.byID[id] = layer
+	return layer
+}
+
+func (b *bars) end() {
+	for _, layer := range b.byID {
+		if !layer.bar.Completed() {
+			layer.bar.Abort(false)
+		}
+	}
+	b.container.Wait()
+	for _, line := range b.later {
+		fmt.Fprintln(b.out, line)
+	}
+}

@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	var f createFlags
+	var detach bool
+	var s streamFlags
+	c := &cobra.Command{
+		Use:   "run [OPTIONS] IMAGE [COMMAND] [ARG...]",
+		Short: "Make a container and start it",
+		Args:  atLeast(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			req, err := f.request(c, args)
+			if err != nil {
+				return exitError{125, err}
+			}
+			if detach {
+				return a.runDetached(c.Context(), &f, req)
+			}
+			return a.runAttached(c.Context(), runSpec{&f, req, s})
+		},
+	}
+	f.bind(c.Flags())
+	s.bind(c.Flags())
+	c.Flags().BoolVarP(&detach, "detach", "d", false, "run in the background and print the ID")
+	return c
+}
+
+// runSpec is a container to be made and watched.
+type runSpec struct {
+	flags   *createFlags
+	req     container.CreateRequest
+	streams streamFlags
+}
+
+// runDetached starts a container that nobody is attached to.
+func (a *app) runDetached(ctx context.Context, f *createFlags, req container.CreateRequest) error {
+	if f.attach != nil {
+		return exitError{125, errors.New("-a and -d exclude each other")}
+	}
+	req.AttachStdin, req.AttachStdout, req.AttachStderr, req.StdinOnce = false, false, false, false
+	id, err := a.create(ctx, f, req)
+	if err != nil {
+		return exitError{125, err}
+	}
+	if err := a.startContainer(ctx, id); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(a.out, id)
+	return err
+}
+
+// runAttached makes a container and stays with it to its end.
+func (a *app) runAttached(ctx context.Context, spec runSpec) error {
+	if spec.req.Tty && spec.req.AttachStdin && !term.IsTerminal(int(a.in.Fd())) {
+		return exitError{125, errNoTerminal}
+	}
+	if width, height, err := term.GetSize(int(a.out.Fd())); err == nil && spec.req.Tty {
+		spec.req.HostConfig.ConsoleSize = [2]uint{uint(height), uint(width)}
+	}
+	id, err := a.create(ctx, spec.flags, spec.req)
+	if err != nil {
+		return exitError{125, err}
+	}
+	return a.foreground(ctx, attachment{
+		id: id, streamFlags: spec.streams, tty: spec.req.Tty, removed: spec.req.HostConfig.AutoRemove,
+		stdin: spec.req.AttachStdin, stdout: spec.req.AttachStdout, stderr: spec.req.AttachStderr,
+	})
+}
+
+// foreground attaches to a container, starts it and waits for its end: the order is in the package documentation.
+// The error is the container's exit status.
+func (a *app) foreground(ctx context.Context, what attachment) error {
+	if what.sigProxy {
+		stop := a.forwardSignals(ctx, what.id)
+		defer stop()
+	}
+	conn, err := a.attach(ctx, what)
+	if err != nil {
+		return exitError{125, err}
+	}
+	defer conn.Close()
+	condition := container.WaitConditionNextExit
+	if what.removed {
+		condition = container.WaitConditionRemoved
+	}
+	exit, err := a.wait(ctx, what.id, condition)
+	if err != nil {
+		return exitError{125, err}
+	}
+	if err := a.startContainer(ctx, what.id); err != nil {
+		return err
+	}
+	return a.follow(ctx, conn, what, exit)
+}
+
+// follow copies the streams until the container has ended or the user detaches, and returns the exit status.
+func (a *app) follow(ctx context.Context, conn *hijacked, what attachment, exit <-chan exitStatus) error {
+	s := session{app: a, conn: conn, attachment: what, resize: a.containerResizer(what.id)}
+	err := s.copy(ctx)
+	if errors.Is(err, errDetached) {
+		return nil
+	}
+	if err != nil {
+		return exitError{125, err}
+	}
+	return (<-exit).asError()
+}
+
+// startContainer's error has the exit status that docker gives it: 127 and 126 tell, by the daemon's message,
+// what execve(2) said of the program.
+func (a *app) startContainer(ctx context.Context, id string) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	err = c.do(ctx, call{method: "POST", path: "/containers/" + id + "/start"}, nil)
+	if err != nil {
+		return exitError{startStatus(err), err}
+	}
+	return nil
+}
+
+func startStatus(err error) int {
+	message := err.Error()
+	for _, m := range []struct {
+		text string
+		code int
+	}{
+		{"executable file not found", 127}, {syscall.ENOENT.Error(), 127},
+		{syscall.EACCES.Error(), 126}, {syscall.EISDIR.Error(), 126}, {syscall.ENOEXEC.Error(), 126},
+	} {
+		if strings.Contains(message, m.text) {
+			return m.code
+		}
+	}
+	return 125
+}
+
+// exitStatus is how a container ended, or why that is not known.
+type exitStatus struct {
+	code int
+	err  error
+}
+
+func (e exitStatus) asError() error {
+	switch {
+	case e.err != nil:
+		return exitError{125, e.err}
+	case e.code != 0:
+		return exitError{code: e.code}
+	}
+	return nil
+}
+
+// wait asks for the exit code. It returns when the daemon has armed the wait, which it says by sending the
+// header; the channel gets the code later.
+func (a *app) wait(ctx context.Context, id string, condition container.WaitCondition) (<-chan exitStatus, error) {
+	c, err := a.client()
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.send(ctx, call{
+		method: "POST", path: "/containers/" + id + "/wait",
+		query: url.Values{"condition": {string(condition)}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	exit := make(chan exitStatus, 1)
+	go func() {
+		defer answer.Body.Close()
+		exit <- readExit(answer)
+	}()
+	return exit, nil
+}
+
+func readExit(answer *http.Response) exitStatus {
+	var result container.WaitResponse
+	if err := json.NewDecoder(answer.Body).Decode(&result); err != nil {
+		return exitStatus{err: fmt.Errorf("wait for the container: %w", err)}
+	}
+	if result.Error != nil {
+		return exitStatus{err: errors.New(result.Error.Message)}
+	}
+	return exitStatus{code: int(result.StatusCode)}
+}
+
+// containerResizer tells the daemon the size of a container's terminal.
+func (a *app) containerResizer(id string) resizer {
+	return a.resizer("/containers/" + id + "/resize")
+}
+
+// resizer tells the daemon the size of a terminal, in characters.
+type resizer func(ctx context.Context, height, width int) error
+
+func (a *app) resizer(path string) resizer {
+	return func(ctx context.Context, height, width int) error {
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		return c.do(ctx, call{method: "POST", path: path,
+			query: url.Values{"h": {strconv.Itoa(height)}, "w": {strconv.Itoa(width)}}}, nil)
+	}
+}

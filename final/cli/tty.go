@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+// rawTerminal hands every key to the program, Ctrl-C too: the container's terminal makes a signal of it.
+func rawTerminal(f *os.File) (restore func(), err error) {
+	fd := int(f.Fd())
+	state, err := term.MakeRaw(fd)
+	if err != nil {
+		return nil, fmt.Errorf("set the terminal to raw mode: %w", err)
+	}
+	return func() { _ = term.Restore(fd, state) }, nil
+}
+
+// followSize sends the terminal's size, and sends it again whenever SIGWINCH says that it has changed.
+func (s *session) followSize(ctx context.Context) (stop func()) {
+	changed := make(chan os.Signal, 1)
+	signal.Notify(changed, unix.SIGWINCH)
+	done := make(chan struct{})
+	go func() {
+		for {
+			if width, height, err := term.GetSize(int(s.out.Fd())); err == nil {
+				_ = s.resize(ctx, height, width) // the process may be over
+			}
+			select {
+			case <-changed:
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { signal.Stop(changed); close(done) }
+}
+
+// parseKeys reads "ctrl-p,ctrl-q" or "a,b": Ctrl with a key is that key's code without its upper bits.
+func parseKeys(s string) ([]byte, error) {
+	if s == "" {
+		return nil, nil
+	}
+	var keys []byte
+	for part := range strings.SplitSeq(s, ",") {
+		key, ctrl := strings.CutPrefix(strings.ToLower(part), "ctrl-")
+		if ctrl && len(key) == 1 && strings.Contains("abcdefghijklmnopqrstuvwxyz@[\\]^_", key) {
+			keys = append(keys, key[0]&0x1f)
+			continue
+		}
+		if len(part) != 1 {
+			return nil, fmt.Errorf("%q is not a key: one character or ctrl-X", part)
+		}
+		keys = append(keys, part[0])
+	}
+	return keys, nil
+}
+
+// keyReader passes input on until it has read the keys in a row; they are not passed on. Keys that only begin
+// the row are held back until the next one decides.
+type keyReader struct {
+	r    io.Reader
+	keys []byte
+	held int    // that many of keys have been read and not passed on
+	out  []byte // to be passed on
+}
+
+// Read returns errDetached after the last of the keys.
+func (k *keyReader) Read(p []byte) (int, error) {
+	for len(k.out) == 0 {
+		buf := make([]byte, max(1, len(p)))
+		n, err := k.r.Read(buf)
+		for _, b := range buf[:n] {
+			if k.take(b) {
+				return copy(p, k.out), errDetached
+			}
+		}
+		if err != nil {
+			k.out = append(k.out, k.keys[:k.held]...)
+			k.held = 0
+			n := copy(p, k.out)
+			k.out = k.out[n:]
+			return n, err
+		}
+	}
+	n := copy(p, k.out)
+	k.out = k.out[n:]
+	return n, nil
+}
+
+// take looks at one byte and reports whether it was the last of the keys.
+func (k *keyReader) take(b byte) bool {
+	for k.held > 0 && k.keys[k.held] != b { // the longest beginning of keys that still ends here
+		held := k.keys[:k.held]
+		next := k.held - 1
+		for !bytes.HasSuffix(held, k.keys[:next]) {
+			next--
+		}
+		k.out = append(k.out, held[:k.held-next]...)
+		k.held = next
+	}
+	if k.keys[k.held] != b {
+		k.out = append(k.out, b)
+		return false
+	}
+	k.held++
+	return k.held == len(k.keys)
+}
+
+// terminalWidth is the width of a terminal in characters; 0 if the file is none.
+func terminalWidth(f *os.File) int {
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
