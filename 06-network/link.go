@@ -175,8 +175,11 @@ func (r Ready) Do() error {
 
 // String returns the command that does the same.
 func (r Ready) String() string {
-	return fmt.Sprintf("for link in %s; do until %sip link show $link | grep -q 'state UP'; do sleep 0.01; done; done",
-		strings.Join(r.Links, " "), in(r.NetNS))
+	lines := make([]string, len(r.Links))
+	for i, name := range r.Links {
+		lines[i] = fmt.Sprintf("until %sip link show %s | grep -q 'state UP'; do sleep 0.01; done", in(r.NetNS), name)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Address gives a link its IP address and says which others are reached over

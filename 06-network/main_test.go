@@ -1,7 +1,6 @@
 package network
 
 import (
-	"encoding/hex"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -11,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,7 +80,7 @@ func newBox(t *testing.T, n *Network, ports ...Port) box {
 }
 
 func newID() string {
-	return hex.EncodeToString(fmt.Appendf(nil, "%032x", rand.Uint64()))
+	return strings.Repeat(fmt.Sprintf("%016x", rand.Uint64()), 4)
 }
 
 // do does the steps, and undoes them when the test is over.

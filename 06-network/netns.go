@@ -59,11 +59,9 @@ func (n Namespace) pin() error {
 
 func (n Namespace) verify() error {
 	var own, made unix.Stat_t
-	if err := unix.Stat("/proc/thread-self/ns/net", &own); err != nil {
-		return &os.PathError{Op: "stat", Path: "/proc/thread-self/ns/net", Err: err}
-	}
-	if err := unix.Stat(n.Path, &made); err != nil {
-		return &os.PathError{Op: "stat", Path: n.Path, Err: err}
+	err := errors.Join(unix.Stat("/proc/thread-self/ns/net", &own), unix.Stat(n.Path, &made))
+	if err != nil {
+		return fmt.Errorf("read back network namespace %q: %w", n.Path, err)
 	}
 	if made.Dev != own.Dev || made.Ino == own.Ino {
 		return fmt.Errorf("create network namespace %q: not a new namespace after mount", n.Path)

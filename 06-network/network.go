@@ -26,10 +26,8 @@ var pool = []netip.Prefix{
 	netip.MustParsePrefix("172.28.0.0/16"),
 	netip.MustParsePrefix("10.213.0.0/16"),
 	netip.MustParsePrefix("10.214.0.0/16"),
-	netip.MustParsePrefix("10.215.0.0/16"),
 	netip.MustParsePrefix("192.168.213.0/24"),
 	netip.MustParsePrefix("192.168.214.0/24"),
-	netip.MustParsePrefix("192.168.215.0/24"),
 }
 
 // ErrNoSubnet says that every subnet of the pool overlaps a route of the host.
@@ -89,18 +87,14 @@ func freeSubnet() (netip.Prefix, error) {
 	if err != nil {
 		return netip.Prefix{}, fmt.Errorf("list routes: %w", err)
 	}
-next:
 	for _, candidate := range pool {
-		for _, r := range routes {
-			if r.Dst == nil || r.Dst.IP.IsUnspecified() {
-				continue // the default route overlaps everything
-			}
+		taken := slices.ContainsFunc(routes, func(r netlink.Route) bool {
 			dst, err := netip.ParsePrefix(r.Dst.String())
-			if err == nil && dst.Overlaps(candidate) {
-				continue next
-			}
+			return err == nil && dst.Bits() > 0 && dst.Overlaps(candidate) // the default route overlaps everything
+		})
+		if !taken {
+			return candidate, nil
 		}
-		return candidate, nil
 	}
 	return netip.Prefix{}, ErrNoSubnet
 }
