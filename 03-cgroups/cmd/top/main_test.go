@@ -1,0 +1,18 @@
+package main
+
+import (
+	"testing"
+
+	"cutaway/chapters/lab"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(lab.Wrap(m, lab.RootOrSandbox), map[string]func(){"top": main})
+}
+
+func TestTop(t *testing.T) {
+	lab.NeedRoot(t)
+	testscript.Run(t, testscript.Params{Dir: "testdata"})
+}
