@@ -161,11 +161,14 @@ func serve(t *testing.T, netns, addr, name string) {
 	}))
 }
 
-// ask returns what is answered at the address to a question from a namespace.
-func ask(netns, network, addr string, timeout time.Duration) (answer string, err error) {
+// question is what somebody in a namespace ("" for the host) asks at an address.
+type question struct{ netns, network, addr string }
+
+// ask returns the answer.
+func (q question) ask(timeout time.Duration) (answer string, err error) {
 	var c net.Conn
-	err = at(netns, func() error {
-		c, err = net.DialTimeout(network+"4", addr, timeout)
+	err = at(q.netns, func() error {
+		c, err = net.DialTimeout(q.network+"4", q.addr, timeout)
 		return err
 	})
 	if err != nil {
@@ -173,7 +176,7 @@ func ask(netns, network, addr string, timeout time.Duration) (answer string, err
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(timeout))
-	if network == "udp" {
+	if q.network == "udp" {
 		if _, err := c.Write([]byte("?")); err != nil {
 			return "", err
 		}
@@ -185,15 +188,15 @@ func ask(netns, network, addr string, timeout time.Duration) (answer string, err
 	return string(data), err
 }
 
-func requireAnswer(t *testing.T, want, netns, network, addr string) {
+func requireAnswer(t *testing.T, want string, q question) {
 	t.Helper()
-	got, err := ask(netns, network, addr, patience)
-	require.NoError(t, err, "ask %s %s", network, addr)
-	require.Equal(t, want, got, "ask %s %s", network, addr)
+	got, err := q.ask(patience)
+	require.NoError(t, err, "%v", q)
+	require.Equal(t, want, got, "%v", q)
 }
 
-func requireSilence(t *testing.T, netns, network, addr string) {
+func requireSilence(t *testing.T, q question) {
 	t.Helper()
-	got, err := ask(netns, network, addr, moment)
-	require.Error(t, err, "%s %s answered %q", network, addr, got)
+	got, err := q.ask(moment)
+	require.Error(t, err, "%v was answered %q", q, got)
 }

@@ -66,7 +66,7 @@ func TestContainerWithoutNetworkHasItsLoopbackOnly(t *testing.T) {
 	netns := filepath.Join(t.TempDir(), "net")
 	do(t, n.Steps(Endpoint{ID: newID(), NetNS: netns}))
 	serve(t, netns, "127.0.0.1:80", "itself")
-	requireAnswer(t, "itself to 127.0.0.1", netns, "tcp", "127.0.0.1:80")
+	requireAnswer(t, "itself to 127.0.0.1", question{netns, "tcp", "127.0.0.1:80"})
 	h, err := rtnetlink(netns)
 	require.NoError(t, err)
 	defer h.Close()
@@ -76,7 +76,7 @@ func TestContainerWithoutNetworkHasItsLoopbackOnly(t *testing.T) {
 		require.Contains(t, []string{"loopback", "ipip", "sit", "gre", "gretap", "erspan", "vti", "vti6", "ip6tnl", "ip6gre"},
 			kind(l), "%s", l.Attrs().Name)
 	}
-	_, err = ask(netns, "tcp", "172.29.0.1:80", moment)
+	_, err = question{netns, "tcp", "172.29.0.1:80"}.ask(moment)
 	require.ErrorIs(t, err, unix.ENETUNREACH)
 }
 
@@ -94,9 +94,9 @@ func TestContainersReachEachOtherAndTheHost(t *testing.T) {
 	serve(t, b.netns, ":80", "b")
 	serve(t, "", ":81", "host")
 	for _, network := range []string{"tcp", "udp"} {
-		requireAnswer(t, "b to "+a.addr.String(), a.netns, network, b.addr.String()+":80")
-		requireAnswer(t, "b to 172.29.0.1", "", network, b.addr.String()+":80")
-		requireAnswer(t, "host to "+a.addr.String(), a.netns, network, "172.29.0.1:81")
+		requireAnswer(t, "b to "+a.addr.String(), question{a.netns, network, b.addr.String() + ":80"})
+		requireAnswer(t, "b to 172.29.0.1", question{"", network, b.addr.String() + ":80"})
+		requireAnswer(t, "host to "+a.addr.String(), question{a.netns, network, "172.29.0.1:81"})
 	}
 }
 
@@ -106,7 +106,7 @@ func TestOutsideSeesTheHostsAddress(t *testing.T) {
 	outside := newOutside(t)
 	serve(t, outside, ":80", "outside")
 	for _, network := range []string{"tcp", "udp"} {
-		requireAnswer(t, "outside to 10.99.0.1", b.netns, network, "10.99.0.2:80")
+		requireAnswer(t, "outside to 10.99.0.1", question{b.netns, network, "10.99.0.2:80"})
 	}
 }
 
@@ -176,7 +176,7 @@ func TestEngineStartsAgainAroundRunningContainers(t *testing.T) {
 		require.NoError(t, s.Do(), "%s", s)
 	}
 	requirePlugged(t, again, b)
-	requireAnswer(t, "b to 172.29.0.1", "", "tcp", "127.0.0.1:8080")
+	requireAnswer(t, "b to 172.29.0.1", question{"", "tcp", "127.0.0.1:8080"})
 }
 
 func TestSubnetAvoidsWhatTheHostRoutes(t *testing.T) {
@@ -209,11 +209,11 @@ func TestTwoEnginesDoNotMeet(t *testing.T) {
 	a, b := newBox(t, n), newBox(t, other)
 	serve(t, a.netns, ":80", "a")
 	serve(t, b.netns, ":80", "b")
-	requireSilence(t, a.netns, "tcp", b.addr.String()+":80")
-	requireSilence(t, b.netns, "tcp", a.addr.String()+":80")
+	requireSilence(t, question{a.netns, "tcp", b.addr.String() + ":80"})
+	requireSilence(t, question{b.netns, "tcp", a.addr.String() + ":80"})
 
 	undo(t, other.Base())
-	requireAnswer(t, "a to 172.29.0.1", "", "tcp", a.addr.String()+":80")
+	requireAnswer(t, "a to 172.29.0.1", question{"", "tcp", a.addr.String() + ":80"})
 }
 
 func TestBridgesNameTakenByAnotherLinkIsAnError(t *testing.T) {

@@ -84,7 +84,7 @@ func TestHeldPortIsRefusedToProgramsAndAnswersNobody(t *testing.T) {
 		_, err = other.Reserve("b", []Port{p})
 		require.ErrorIs(t, err, unix.EADDRINUSE, "another engine")
 	}
-	_, err = ask("", "tcp", "127.0.0.1:8080", patience)
+	_, err = question{"", "tcp", "127.0.0.1:8080"}.ask(patience)
 	require.ErrorIs(t, err, unix.ECONNREFUSED, "refused, not accepted and forgotten")
 
 	require.NoError(t, n.Release("a"))

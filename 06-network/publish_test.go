@@ -47,7 +47,7 @@ func TestPublishedPortAnswersFromEverywhere(t *testing.T) {
 			{"itself by the host's outer address", web.netns, "10.99.0.1:8080", "172.29.0.1"},
 			{"neighbour directly", neighbour.netns, web.addr.String() + ":80", neighbour.addr.String()},
 		} {
-			got, err := ask(row.from, network, row.addr, patience)
+			got, err := question{row.from, network, row.addr}.ask(patience)
 			require.NoError(t, err, "%s: %s", network, row.what)
 			require.Equal(t, "web to "+row.seen, got, "%s: %s", network, row.what)
 		}
@@ -59,14 +59,14 @@ func TestPortPublishedAtOneAddressAnswersThereOnly(t *testing.T) {
 	outside := newOutside(t)
 	local := newBox(t, n, Port{Protocol: "tcp", HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: 8080, Target: 80})
 	serve(t, local.netns, ":80", "local")
-	requireAnswer(t, "local to 172.29.0.1", "", "tcp", "127.0.0.1:8080")
-	requireSilence(t, "", "tcp", "10.99.0.1:8080")
-	requireSilence(t, outside, "tcp", "10.99.0.1:8080")
+	requireAnswer(t, "local to 172.29.0.1", question{"", "tcp", "127.0.0.1:8080"})
+	requireSilence(t, question{"", "tcp", "10.99.0.1:8080"})
+	requireSilence(t, question{outside, "tcp", "10.99.0.1:8080"})
 
 	outer := newBox(t, n, Port{Protocol: "tcp", HostIP: netip.MustParseAddr("10.99.0.1"), HostPort: 8080, Target: 80})
 	serve(t, outer.netns, ":80", "outer")
-	requireAnswer(t, "local to 172.29.0.1", "", "tcp", "127.0.0.1:8080")
-	requireAnswer(t, "outer to 10.99.0.2", outside, "tcp", "10.99.0.1:8080")
+	requireAnswer(t, "local to 172.29.0.1", question{"", "tcp", "127.0.0.1:8080"})
+	requireAnswer(t, "outer to 10.99.0.2", question{outside, "tcp", "10.99.0.1:8080"})
 }
 
 // TestUnpublishedPortCannotBeReachedFromOutside is about a machine on the same
@@ -78,12 +78,12 @@ func TestUnpublishedPortCannotBeReachedFromOutside(t *testing.T) {
 	serve(t, b.netns, ":80", "b")
 	serve(t, b.netns, ":81", "b")
 	do(t, []Step{Route{NetNS: outside, Link: "eth0", Gateway: netip.MustParseAddr("10.99.0.1")}})
-	requireAnswer(t, "b to 10.99.0.2", outside, "tcp", "10.99.0.1:8080")
-	requireSilence(t, outside, "tcp", b.addr.String()+":81")
-	requireSilence(t, outside, "tcp", b.addr.String()+":80")
+	requireAnswer(t, "b to 10.99.0.2", question{outside, "tcp", "10.99.0.1:8080"})
+	requireSilence(t, question{outside, "tcp", b.addr.String() + ":81"})
+	requireSilence(t, question{outside, "tcp", b.addr.String() + ":80"})
 
 	flush(t, n, "forward") // and it is the rule that kept it out:
-	requireAnswer(t, "b to 10.99.0.2", outside, "tcp", b.addr.String()+":81")
+	requireAnswer(t, "b to 10.99.0.2", question{outside, "tcp", b.addr.String() + ":81"})
 }
 
 // TestContainerCannotReachTheHostsLoopback is CVE-2020-8558: the container sends
@@ -96,7 +96,7 @@ func TestContainerCannotReachTheHostsLoopback(t *testing.T) {
 	defer private.Close()
 	require.NoError(t, Inside(evil.netns, func() error { return redirectLoopback(n.Gateway()) }))
 	received := func(timeout time.Duration) error {
-		_, _ = ask(evil.netns, "udp", "127.0.0.1:631", moment) // nobody answers
+		_, _ = question{evil.netns, "udp", "127.0.0.1:631"}.ask(moment) // nobody answers
 		_ = private.SetReadDeadline(time.Now().Add(timeout))
 		_, _, err := private.ReadFrom(make([]byte, 100))
 		return err
@@ -149,8 +149,8 @@ func TestUnpublishTakesOnlyItsOwn(t *testing.T) {
 		{Protocol: "udp", HostPort: 8080, Target: 80},
 	}}.Undo())
 	require.Len(t, publishedPorts(t, n), 1)
-	requireAnswer(t, "b to 172.29.0.1", "", "tcp", "127.0.0.1:8081")
-	_, err := ask("", "tcp", "127.0.0.1:8080", patience)
+	requireAnswer(t, "b to 172.29.0.1", question{"", "tcp", "127.0.0.1:8081"})
+	_, err := question{"", "tcp", "127.0.0.1:8080"}.ask(patience)
 	require.ErrorIs(t, err, unix.ECONNREFUSED)
 }
 
