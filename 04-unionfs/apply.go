@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -38,8 +39,9 @@ type unpacker struct {
 	made map[string]bool // what this archive made: its whiteouts mean only what is below
 	dirs []stamp         // set last, because each entry in a directory changes its times
 
-	last     *os.File // the directory of the last entry, and
-	lastName string   // its name: the next entry is mostly there too
+	last     *os.File // the directory of the last entry: the next one is mostly there too
+	lastName string   // as the archive calls it
+	lastReal string   // without symbolic links
 }
 
 type stamp struct {
@@ -53,6 +55,9 @@ func (u *unpacker) unpack(stream io.Reader) (size int64, err error) {
 		return 0, err
 	}
 	defer u.close()
+	if u.diff, err = os.Readlink(procPath(u.root)); err != nil {
+		return 0, err
+	}
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(u.root.Fd()), &st); err != nil {
 		return 0, os.NewSyscallError("fstatfs", err)
@@ -108,13 +113,14 @@ func (u *unpacker) entry(h *tar.Header, content io.Reader) error {
 		}
 		return u.attributes(u.root, name, h)
 	}
-	parent, base := path.Dir(name), path.Base(name)
-	dir, err := u.dir(parent)
+	dir, err := u.dir(path.Dir(name))
 	if err != nil {
 		return err
 	}
+	base := path.Base(name)
+	name = path.Join(u.lastReal, base)
 	if hidden, ok := strings.CutPrefix(base, whiteoutPrefix); ok {
-		return u.whiteout(dir, parent, hidden)
+		return u.whiteout(dir, u.lastReal, hidden)
 	}
 	if h.Typeflag == tar.TypeChar && h.Devmajor == 0 && h.Devminor == 0 {
 		return u.hide(dir, name) // overlay's own whiteout: somebody archived an upper directory
@@ -158,7 +164,17 @@ func (u *unpacker) dir(name string) (*os.File, error) {
 		_ = u.last.Close()
 	}
 	u.last, u.lastName = f, name
-	return f, nil
+	u.lastReal, err = u.real(f)
+	return f, err
+}
+
+// real returns the name of a directory of the layer, without symbolic links.
+func (u *unpacker) real(dir *os.File) (string, error) {
+	full, err := os.Readlink(procPath(dir))
+	if err != nil {
+		return "", err
+	}
+	return filepath.Rel(u.diff, full)
 }
 
 // open opens a directory of the layer. No mount point is crossed: there is none in a layer.
@@ -199,7 +215,7 @@ func (u *unpacker) attributes(dir *os.File, base string, h *tar.Header) error {
 	}
 	for key, value := range h.PAXRecords {
 		if key, ok := strings.CutPrefix(key, paxXattr); ok && !foreign(key) {
-			if err := setXattr(procPath(dir, base), key, value); err != nil {
+			if err := setXattr(procPath(dir)+"/"+base, key, value); err != nil {
 				return err
 			}
 		}
@@ -210,7 +226,11 @@ func (u *unpacker) attributes(dir *os.File, base string, h *tar.Header) error {
 	}
 	times := []unix.Timespec{timespec(accessed), timespec(h.ModTime)}
 	if h.Typeflag == tar.TypeDir {
-		u.dirs = append(u.dirs, stamp{path.Clean(strings.TrimLeft(h.Name, "/")), times})
+		name := "."
+		if base != "." {
+			name = path.Join(u.lastReal, base)
+		}
+		u.dirs = append(u.dirs, stamp{name, times})
 		return nil
 	}
 	return os.NewSyscallError("utimensat", unix.UtimesNanoAt(fd, base, times, unix.AT_SYMLINK_NOFOLLOW))

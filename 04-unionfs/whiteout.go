@@ -80,7 +80,7 @@ func (u *unpacker) hideTree(dir *os.File, name string) error {
 // hideAll hides what the layers below have in dir. The kernel does not look whether a root is opaque, so there each
 // name is hidden by itself, as it is for drivers that have no mark.
 func (u *unpacker) hideAll(dir *os.File, name string) error {
-	in := []string{procPath(dir, ".")}
+	in := []string{procPath(dir) + "/."}
 	if u.mark != "" {
 		if name != "." {
 			return opaque(dir, u.mark)
@@ -103,10 +103,10 @@ func (u *unpacker) hideAll(dir *os.File, name string) error {
 
 // opaque marks a directory, and removes the whiteouts in it: nothing is left for them to hide.
 func opaque(dir *os.File, mark string) error {
-	if err := unix.Lsetxattr(procPath(dir, "."), mark, []byte("y"), 0); err != nil {
+	if err := unix.Lsetxattr(procPath(dir)+"/.", mark, []byte("y"), 0); err != nil {
 		return os.NewSyscallError("lsetxattr", err)
 	}
-	return filepath.WalkDir(procPath(dir, "."), func(file string, d fs.DirEntry, err error) error {
+	return filepath.WalkDir(procPath(dir)+"/.", func(file string, d fs.DirEntry, err error) error {
 		var st unix.Stat_t
 		if err != nil || d.Type()&fs.ModeCharDevice == 0 || unix.Lstat(file, &st) != nil || !isWhiteout(&st) {
 			return err
@@ -116,7 +116,7 @@ func opaque(dir *os.File, mark string) error {
 }
 
 // clear makes room for an entry of type flag, and reports whether it is a directory that is there already. A directory
-// in the place of a whiteout keeps hiding what is below.
+// that takes the place of a file or a whiteout goes on hiding what is below.
 func (u *unpacker) clear(dir *os.File, name string, flag byte) (keep bool, err error) {
 	fd, base := int(dir.Fd()), path.Base(name)
 	var st unix.Stat_t
@@ -133,10 +133,10 @@ func (u *unpacker) clear(dir *os.File, name string, flag byte) (keep bool, err e
 	default:
 		err = removeAll(dir, base)
 	}
-	if err == nil && flag == tar.TypeDir && isWhiteout(&st) && u.mark != "" {
+	if err == nil && flag == tar.TypeDir && u.mark != "" {
 		keep = true
 		if err = unix.Mkdirat(fd, base, 0o700); err == nil {
-			err = unix.Lsetxattr(procPath(dir, base), u.mark, []byte("y"), 0)
+			err = unix.Lsetxattr(procPath(dir)+"/"+base, u.mark, []byte("y"), 0)
 		}
 	}
 	return keep, err
@@ -144,7 +144,7 @@ func (u *unpacker) clear(dir *os.File, name string, flag byte) (keep bool, err e
 
 // removeAll removes a directory of dir with all that is in it.
 func removeAll(dir *os.File, base string) error {
-	root, err := os.OpenRoot(procPath(dir, "."))
+	root, err := os.OpenRoot(procPath(dir) + "/.")
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func kindOf(dir *os.File, base string) (uint32, error) {
 	return st.Mode & unix.S_IFMT, os.NewSyscallError("fstatat", err)
 }
 
-// procPath names dir/base for calls that take no descriptor.
-func procPath(dir *os.File, base string) string {
-	return "/proc/self/fd/" + strconv.Itoa(int(dir.Fd())) + "/" + base
+// procPath leads to dir, for calls that take no descriptor.
+func procPath(dir *os.File) string {
+	return "/proc/self/fd/" + strconv.Itoa(int(dir.Fd()))
 }
