@@ -10,8 +10,9 @@ import (
 )
 
 // Transcripts returns the page with every transcript as its script just printed it. A transcript that differs
-// from the page only in what Normalize takes away stays as it is. Scripts run with bash in the repository's root; environ
-// is added to their environment. Problems are scripts that failed.
+// from the page only in what Normalize takes away stays as it is. Scripts run with bash in the repository's root, in mount,
+// UTS, IPC, network and PID namespaces of their own, for which root is needed; environ is added to their environment.
+// Problems are scripts that failed.
 func (p Page) Transcripts(environ ...string) (Page, []string) {
 	return p.fill("transcript", func(file string, _ []string, old string) (string, error) {
 		text, err := run(p.Root, file, environ)
@@ -36,7 +37,9 @@ func (p Page) HasTranscripts() bool {
 
 // run returns what a script printed, on both streams, without the newline at its end.
 func run(dir, script string, environ []string) (string, error) {
-	cmd := exec.Command("bash", script)
+	// the outer bash is PID 1, which ignores signals that it has no handler for; the script is an ordinary process
+	cmd := exec.Command("unshare", "--mount", "--uts", "--ipc", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
+		"bash", "-c", `bash "$0"; exit $?`, script)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), environ...)
 	out, err := cmd.CombinedOutput()
