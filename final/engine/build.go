@@ -80,7 +80,7 @@ func (e *Engine) groupName(id string) string {
 }
 
 // group is the handle of the container's cgroup.
-func (e *Engine) group(id string) cgroups.Group { return e.groups.Group(e.groupName(id)) }
+func (e *Engine) group(id string) cgroups.Group { return e.groups.Create(e.groupName(id)).Group() }
 
 // netnsOf is where the container's network namespace is to be found.
 func (e *Engine) netnsOf(id string) string { return e.exec("netns", id) }

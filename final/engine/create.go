@@ -75,7 +75,7 @@ func (e *Engine) build(c *Container, img images.Image) error {
 	if err := e.images.Unpack(img, e.layers); err != nil {
 		return err
 	}
-	if err := e.layers.Fork(c.record.ID, img.TopChainID()); err != nil {
+	if err := e.layers.Fork(c.record.ID, img.Top()); err != nil {
 		return err
 	}
 	if err := e.addMounts(c); err != nil {

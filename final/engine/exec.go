@@ -163,9 +163,9 @@ func (e *Engine) launchExec(x *Exec, s *shim.Shim, stdio shim.Stdio) (*shim.Runn
 		return nil, err
 	}
 	defer ours.Close()
-	defer theirs.Close()
 	running, err := s.Spawn(x.id, shim.Spawn{PIDNamespace: runtime.NamespaceOf(r.State.PID, namespaces.PID), Stdio: stdio}, theirs)
-	if err != nil {
+	// With our copy open, the child's execve would not end the connection.
+	if err = errors.Join(err, theirs.Close()); err != nil {
 		return nil, err
 	}
 	p := plan.New(x.id)

@@ -153,7 +153,7 @@ func (e imageStore) Pull(ctx context.Context, o daemon.PullOptions, progress fun
 		return daemon.Errorf(daemon.Invalid, "%w", err)
 	}
 	_, err = e.images.Pull(ctx, ref, images.PullOptions{
-		Platform: platform, Auth: authOf(o), Unpack: e.layers,
+		Platform: platform, Registry: images.Registry{Auth: authOf(o)}, Unpack: e.layers,
 		Progress: func(p images.Progress) {
 			m := jsonstream.Message{ID: p.ID, Status: p.Status}
 			if p.Total > 0 {

@@ -60,9 +60,9 @@ func (e *Engine) launch(c *Container) (*shim.Running, error) {
 	var running *shim.Running
 	p, err := e.compose(c, func(compiled *runtime.Compiled) plan.Step {
 		return plan.Starting(compiled.Clone, func() (err error) {
-			defer theirs.Close()
 			running, err = s.Spawn("", shim.Spawn{Clone: compiled.Clone, Stdio: stdioOf(c.look().Config), Log: true}, theirs)
-			return err
+			// With our copy open, the child's execve would not end the connection.
+			return errors.Join(err, theirs.Close())
 		})
 	})
 	if err != nil {

@@ -88,8 +88,10 @@ func check(s *specs.Spec) error {
 	return nil
 }
 
-// enter sorts the namespaces by how one gets in: born in it, joining it, or,
-// for the cgroup namespace, after the cgroup has been entered.
+// enter sorts the namespaces by how one gets in: born in it, joining it, or
+// late. The mount namespace is a copy of the host's, and is taken when the host
+// has mounted what the container needs; the cgroup namespace has as its root
+// the cgroup that was entered before.
 func (c *Compiled) enter(s *specs.Spec, system *cgroups.System) {
 	var late []namespaces.Kind
 	for _, ns := range s.Linux.Namespaces {
@@ -97,7 +99,7 @@ func (c *Compiled) enter(s *specs.Spec, system *cgroups.System) {
 		switch {
 		case ns.Path != "":
 			c.do(namespaces.Join{Kind: kind, Path: ns.Path})
-		case kind == namespaces.Cgroup:
+		case kind == namespaces.Cgroup || kind == namespaces.Mnt:
 			late = append(late, kind)
 		default:
 			c.Clone.New = append(c.Clone.New, kind)
