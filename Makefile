@@ -34,7 +34,7 @@ help: ## show this list
 
 .PHONY: build
 build: ## build bin/cutaway, one static binary: client, daemon and toolbox
-	@$(GO) build -trimpath -ldflags "-s -w" -o bin/cutaway ./final/cmd/cutaway
+	@$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/cutaway ./final/cmd/cutaway
 
 .PHONY: demo
 demo: build demo-tools ## show a container from inside and outside (root or sudo; no network needed)
