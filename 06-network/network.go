@@ -59,9 +59,12 @@ func Open(o OpenOptions) (*Network, error) {
 	if o.Bridge == "" {
 		o.Bridge = DefaultBridge
 	}
+	if o.Subnet.IsValid() && (!o.Subnet.Addr().Is4() || o.Subnet.Bits() > 30) {
+		return nil, fmt.Errorf("open network %s: subnet %s is not IPv4, or has no room for a container", o.Bridge, o.Subnet)
+	}
 	n := &Network{
 		bridge:    o.Bridge,
-		subnet:    o.Subnet,
+		subnet:    o.Subnet.Masked(),
 		file:      filepath.Join(o.Dir, o.Bridge+".json"),
 		addresses: map[string]netip.Addr{},
 		ports:     map[string][]held{},
@@ -84,6 +87,9 @@ func Open(o OpenOptions) (*Network, error) {
 // address of a link has a route, so routes tell of addresses too.
 func freeSubnet() (netip.Prefix, error) {
 	routes, err := netlink.RouteList(nil, unix.AF_INET)
+	for errors.Is(err, netlink.ErrDumpInterrupted) { // a route changed while we read
+		routes, err = netlink.RouteList(nil, unix.AF_INET)
+	}
 	if err != nil {
 		return netip.Prefix{}, fmt.Errorf("list routes: %w", err)
 	}
@@ -107,7 +113,7 @@ func (n *Network) Subnet() netip.Prefix { return n.subnet }
 
 // Gateway returns the bridge's own address, the first of the subnet: the
 // containers' way out, and the host as they see it.
-func (n *Network) Gateway() netip.Addr { return n.subnet.Masked().Addr().Next() }
+func (n *Network) Gateway() netip.Addr { return n.subnet.Addr().Next() }
 
 // Step is what the steps of this package have in common.
 type Step interface {
@@ -125,7 +131,7 @@ func (n *Network) Base() []Step {
 		Up{Link: n.bridge},
 		Sysctl{Key: "net.ipv4.ip_forward", Value: "1"},
 		Sysctl{Key: "net.ipv4.conf." + n.bridge + ".route_localnet", Value: "1"},
-		Firewall{Table: n.bridge, Bridge: n.bridge, Subnet: n.subnet.Masked()},
+		Firewall{Table: n.bridge, Bridge: n.bridge, Subnet: n.subnet},
 	}
 }
 

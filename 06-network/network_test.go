@@ -1,10 +1,15 @@
 package network
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
@@ -235,4 +240,101 @@ func TestSysctlThatTheKernelRefusesIsAnError(t *testing.T) {
 	newHost(t)
 	require.ErrorIs(t, Sysctl{Key: "net.ipv4.ip_forward", Value: "many"}.Do(), unix.EINVAL)
 	require.ErrorIs(t, Sysctl{Key: "net.ipv4.no_such_switch", Value: "1"}.Do(), os.ErrNotExist)
+}
+
+// TestManyContainersStartAndStopAtTheSameTime wires and unwires containers with
+// ports in parallel, each on a thread that has joined the test's host.
+func TestManyContainersStartAndStopAtTheSameTime(t *testing.T) {
+	n := newNetwork(t)
+	host := fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid())
+	dir := t.TempDir()
+	var all sync.WaitGroup
+	for range 60 {
+		id := newID()
+		all.Go(func() {
+			err := Inside(host, func() error { return startAndStop(n, id, filepath.Join(dir, id)) })
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	require.Empty(t, n.Allocated())
+	require.Empty(t, publishedPorts(t, n))
+}
+
+func startAndStop(n *Network, id, netns string) error {
+	addr, err := n.Allocate(id, netip.Addr{})
+	if err != nil {
+		return err
+	}
+	ports, err := n.Reserve(id, []Port{{Protocol: "tcp", Target: 80}, {Protocol: "udp", Target: 80}})
+	if err != nil {
+		return err
+	}
+	steps := n.Steps(Endpoint{ID: id, NetNS: netns, Address: addr, Ports: ports})
+	for _, s := range steps {
+		if err := s.Do(); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+	}
+	for _, s := range slices.Backward(steps) {
+		if u, ok := s.(interface{ Undo() error }); ok {
+			err = errors.Join(err, u.Undo())
+		}
+	}
+	return errors.Join(err, n.Release(id))
+}
+
+func TestSubnetWithoutRoomIsRefused(t *testing.T) {
+	for _, subnet := range []string{"10.0.0.0/31", "10.0.0.1/32", "fd00::/64"} {
+		_, err := Open(OpenOptions{Dir: t.TempDir(), Subnet: netip.MustParsePrefix(subnet)})
+		require.ErrorContains(t, err, subnet)
+	}
+}
+
+// BenchmarkWire measures what a container waits for: its steps, and how soon
+// after them its first question is answered.
+func BenchmarkWire(b *testing.B) {
+	dir := b.TempDir()
+	host := Namespace{filepath.Join(dir, "host")}
+	require.NoError(b, host.Do())
+	defer host.Undo()
+	require.NoError(b, Inside(host.Path, func() error { return benchmark(b, dir) }))
+}
+
+func benchmark(b *testing.B, dir string) error {
+	n, err := Open(OpenOptions{Dir: dir})
+	if err != nil {
+		return err
+	}
+	for _, s := range n.Base() {
+		if err := s.Do(); err != nil {
+			return err
+		}
+	}
+	var answered, undone time.Duration
+	for b.Loop() {
+		steps := n.Steps(Endpoint{ID: newID(), NetNS: filepath.Join(dir, "net"), Address: n.Gateway().Next()})
+		for _, s := range steps {
+			if err := s.Do(); err != nil {
+				return err
+			}
+		}
+		b.StopTimer()
+		start := time.Now()
+		_, _ = question{filepath.Join(dir, "net"), "tcp", n.Gateway().String() + ":9"}.ask(patience) // refused
+		answered += time.Since(start)
+		start = time.Now()
+		for _, s := range slices.Backward(steps) {
+			if u, ok := s.(interface{ Undo() error }); ok {
+				err = errors.Join(err, u.Undo())
+			}
+		}
+		undone += time.Since(start)
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(answered.Microseconds())/float64(b.N), "µs/first-answer")
+	b.ReportMetric(float64(undone.Microseconds())/float64(b.N), "µs/undo")
+	return err
 }

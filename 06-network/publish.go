@@ -151,7 +151,10 @@ type Forget struct {
 
 // Do deletes the flows from the connection tracking table.
 func (f Forget) Do() error {
-	_, err := netlink.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, stale(f.Ports))
+	var err error = netlink.ErrDumpInterrupted // a busy table: go through it again
+	for tries := 0; tries < 10 && errors.Is(err, netlink.ErrDumpInterrupted); tries++ {
+		_, err = netlink.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, stale(f.Ports))
+	}
 	if err != nil {
 		return fmt.Errorf("forget flows to %s: %w", f.Ports, err)
 	}
