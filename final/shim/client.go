@@ -143,7 +143,8 @@ func (s *Shim) Signal(id string, sig unix.Signal) error {
 	return s.tell(request{Verb: "signal", ID: id, Signal: sig})
 }
 
-// Resize sets the size of a process's terminal.
+// Resize sets the size of a process's terminal. The process must be expected: be
+// spawned, or have somebody attached.
 func (s *Shim) Resize(id string, size Size) error {
 	return s.tell(request{Verb: "resize", ID: id, Size: &size})
 }

@@ -282,7 +282,7 @@ func (p *process) wait() Exit {
 
 func (p *process) signal(sig unix.Signal) error {
 	if !isClosed(p.started) {
-		return errors.New("not started")
+		return errNotStarted
 	}
 	if err := p.handle.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err

@@ -82,14 +82,21 @@ func (s *server) leave() {
 	}
 }
 
-// process finds the process with this ID, or makes room for one to come.
-func (s *server) process(id string, stdio Stdio) *process {
+// find is the process with this ID, or nil.
+func (s *server) find(id string) *process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, ok := s.processes[id]
+	return s.processes[id]
+}
+
+// expect finds the process of a request, or makes room for one to come.
+func (s *server) expect(r request) *process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.processes[r.ID]
 	if !ok {
-		p = newProcess(stdio)
-		s.processes[id] = p
+		p = newProcess(r.Spawn.Stdio)
+		s.processes[r.ID] = p
 	}
 	return p
 }
@@ -104,29 +111,29 @@ func (s *server) answer(conn *net.UnixConn) {
 	if err != nil {
 		return
 	}
-	var stdio Stdio
-	if r.Spawn != nil {
-		stdio = r.Spawn.Stdio
-	}
-	p := s.process(r.ID, stdio)
-	switch r.Verb {
-	case "hold":
+	switch p := s.find(r.ID); {
+	case r.Verb == "hold":
 		s.say(conn, answer{})
 		_, _ = conn.Read(make([]byte, 1)) // until the engine goes
-	case "attach":
-		p.attach(conn, *r.Attach)
-	case "spawn":
+	case r.Verb == "attach":
+		s.expect(r).attach(conn, *r.Attach)
+	case r.Verb == "spawn":
 		s.spawn(conn, r, passed)
-	case "wait":
+	case p == nil:
+		s.say(conn, failure(errNotStarted))
+	case r.Verb == "wait":
 		s.follow(conn, p)
-	case "signal":
+	case r.Verb == "signal":
 		s.say(conn, result(p.signal(r.Signal)))
-	case "resize":
+	case r.Verb == "resize":
 		s.say(conn, result(p.resize(*r.Size)))
 	default:
 		s.say(conn, failure(fmt.Errorf("unknown verb %q", r.Verb)))
 	}
 }
+
+// errNotStarted answers what only a process that was spawned can do.
+var errNotStarted = errors.New("not started")
 
 // say answers; if the engine is gone there is nobody to tell.
 func (s *server) say(conn *net.UnixConn, a answer) { _ = writeLine(conn, a, nil) }
@@ -140,7 +147,7 @@ func result(err error) answer {
 
 // spawn starts a process, says its number and later its end.
 func (s *server) spawn(conn *net.UnixConn, r request, orders *os.File) {
-	p := s.process(r.ID, r.Spawn.Stdio)
+	p := s.expect(r)
 	if orders == nil {
 		s.say(conn, failure(errors.New("spawn without orders")))
 		return
@@ -166,7 +173,7 @@ func (s *server) spawn(conn *net.UnixConn, r request, orders *os.File) {
 // follow says the number of a process that runs, and its end.
 func (s *server) follow(conn *net.UnixConn, p *process) {
 	if !isClosed(p.started) {
-		s.say(conn, failure(errors.New("not started")))
+		s.say(conn, failure(errNotStarted))
 		return
 	}
 	s.say(conn, answer{PID: p.handle.Pid})
