@@ -118,7 +118,7 @@ func cpuMax(l Limits) []string {
 // cpuWeight translates v1's shares (2, usually 1024, to 262144) to v2's weights
 // (1, usually 100, to 10000). A straight line through the ends would make of the
 // usual 1024 an unusual 39, as Docker did for years. This curve, runc's since
-// 1.3.2, goes through all three points.
+// 2025, goes through all three points.
 func cpuWeight(l Limits) []string {
 	if l.CPUShares == 0 {
 		return nil

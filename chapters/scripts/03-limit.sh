@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016
+# shellcheck shell=bash disable=SC1091,SC2016,SC2154
 # varies: in [0-9]+ of [0-9]+ periods
 . chapters/scripts/session.bash
 tools=$(mktemp -d)

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016
+# shellcheck shell=bash disable=SC1091,SC2016,SC2154
 # varies: [0-9]+ killed
 . chapters/scripts/session.bash
 tools=$(mktemp -d)
@@ -11,4 +11,4 @@ for i in 1 2 3; do head -c 100M /dev/zero | tail -c 100M | wc -c & done; wait
 END
 try 'cat three'
 try '(ulimit -v 200000; sh three)'
-try 'limit -memory 200m -memory-swap 200m sh three 2>&1 >/dev/null | grep memory'
+try 'limit -memory 200m -memory-swap 200m sh three 2>&1 >/dev/null | grep killed'
