@@ -2,7 +2,7 @@
 # varies: in [0-9]+ of [0-9]+ periods
 . chapters/scripts/session.bash
 tools=$(mktemp -d)
-go build -o "$tools/limit" ./03-cgroups/cmd/limit
+go build -o "$tools/limit" ./03-cgroups/cmd/limit || exit
 scratch
 trap 'rm -rf "$scratch" "$tools"' EXIT
 PATH=$tools:$PATH
