@@ -1,6 +1,7 @@
 package chapters_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,9 +75,23 @@ func TestTranscriptsAreWhatTheCommandsPrint(t *testing.T) {
 			continue
 		}
 		t.Run(old.Path, func(t *testing.T) {
-			page, problems := old.Transcripts("PATH=" + bin + ":" + os.Getenv("PATH"))
-			require.Empty(t, problems)
-			require.Equal(t, old.Text, page.Text, "stale: go run ./chapters/cmd/book -w -run")
+			page, problems := old.Transcripts("CUTAWAY="+bin+"/cutaway", "PATH="+bin+":"+os.Getenv("PATH"))
+			for _, p := range problems {
+				t.Error(p)
+			}
+			if page.Text != old.Text {
+				t.Errorf("stale: make build && go run ./chapters/cmd/book -w -run\n%s", firstDifference(old.Text, page.Text))
+			}
 		})
 	}
+}
+
+// firstDifference shows the first line in which two pages differ, but for what differs in every run.
+func firstDifference(page, run string) string {
+	were, are := strings.Split(page, "\n"), strings.Split(run, "\n")
+	i := 0
+	for i < min(len(were), len(are))-1 && book.Normalize(were[i]) == book.Normalize(are[i]) {
+		i++
+	}
+	return fmt.Sprintf("line %d, page: %s\nline %d, run:  %s", i+1, were[i], i+1, are[i])
 }

@@ -49,9 +49,9 @@ func run(dir, script string, environ []string) (string, error) {
 	return strings.TrimRight(string(out), "\n"), nil
 }
 
-// variations returns what a script itself says will differ from run to run. Its lines look like
+// variations returns what a script itself says will differ from run to run; ^ and $ are the ends of a line:
 //
-//	# varies: [0-9]+ processes
+//	# varies: ^[0-9]+ processes
 func variations(script string) ([]*regexp.Regexp, error) {
 	text, err := os.ReadFile(script)
 	if err != nil {
@@ -60,7 +60,7 @@ func variations(script string) ([]*regexp.Regexp, error) {
 	var all []*regexp.Regexp
 	for line := range strings.Lines(string(text)) {
 		if expr, ok := strings.CutPrefix(strings.TrimSpace(line), "# varies: "); ok {
-			re, err := regexp.Compile(expr)
+			re, err := regexp.Compile("(?m)" + expr)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", script, err)
 			}
