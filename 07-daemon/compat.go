@@ -2,8 +2,26 @@ package daemon
 
 import (
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/api/types/network"
 )
+
+// oldEvent has the fields that an event had before API 1.52, and the only ones
+// that it had before 1.22. `docker run` of API 1.29 and older reads them to learn
+// how its container ended, because /wait knew no conditions.
+type oldEvent struct {
+	events.Message
+	Status string `json:"status,omitempty"`
+	ID     string `json:"id,omitempty"`
+	From   string `json:"from,omitempty"`
+}
+
+func withOldFields(e events.Message) any {
+	if e.Type != events.ContainerEventType {
+		return e
+	}
+	return oldEvent{Message: e, Status: string(e.Action), ID: e.Actor.ID, From: e.Actor.Attributes["image"]}
+}
 
 // oldInspect is `docker inspect` before API 1.52, when the addresses on the
 // default network were shown twice. Scripts everywhere say

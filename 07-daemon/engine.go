@@ -213,8 +213,9 @@ type Stream struct {
 // format (see Frame; raw with a TTY) and io.EOF when all of it was read. Write
 // is the process's standard input. CloseWrite ends that input (whether the
 // process sees it is the engine's decision: Docker keeps it open unless
-// StdinOnce is set) and leaves the output flowing. Close means that the client
-// went away: the process goes on.
+// StdinOnce is set) and leaves the output flowing; with a TTY it is not called.
+// Close means that the client went away: a Read that waits returns, and the
+// process goes on.
 type Conn interface {
 	io.ReadWriteCloser
 	CloseWrite() error

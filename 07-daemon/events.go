@@ -39,7 +39,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		lines.write(event)
+		if version(r).Less(Version{1, 52}) {
+			lines.write(withOldFields(event))
+		} else {
+			lines.write(event)
+		}
 	}
 	return nil
 }

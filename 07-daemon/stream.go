@@ -53,7 +53,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, st Stream) error
 	fed := make(chan struct{})
 	go func() {
 		defer close(fed)
-		feed(st.Conn, c, keys)
+		feed(st, c, keys)
 	}()
 	_, err = io.Copy(c, st.Conn)
 	select {
@@ -75,16 +75,21 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, st Stream) error
 // feed passes what the client sends to the process, then that there is no more.
 // It goes on reading what a process no longer wants, and returns when the client
 // detached, went away, or was told that the output is over.
-func feed(process Conn, c *client, keys []byte) {
-	defer process.Close()
+//
+// A terminal's input has no end (Ctrl-D is a byte): there, a client that stops
+// sending is one that is about to leave, like `docker run -it` after Ctrl-P Ctrl-Q.
+func feed(st Stream, c *client, keys []byte) {
+	defer st.Conn.Close()
 	var input io.Reader = c
 	if len(keys) > 0 {
 		input = &detacher{r: c, keys: keys}
 	}
-	if _, err := io.Copy(process, input); errors.Is(err, errDetached) {
+	if _, err := io.Copy(st.Conn, input); errors.Is(err, errDetached) {
 		return
 	}
-	_ = process.CloseWrite()
+	if !st.TTY {
+		_ = st.Conn.CloseWrite()
+	}
 	_, _ = io.Copy(io.Discard, c)
 	c.waitHangup()
 }

@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -37,7 +38,8 @@ type ctr struct {
 	created  time.Time
 	config   container.CreateRequest
 	paused   bool
-	proc     *process // the next, the running or the last one
+	proc     *process // the running or the last one; before the first start, that
+	next     *process // for whom attached or waits before the next start; else nil
 	removed  chan struct{}
 }
 
@@ -105,9 +107,13 @@ func (e *Engine) lookup(ref string) (*ctr, *process, error) {
 // tell records an event. Hold mu.
 func (e *Engine) tell(c *ctr, action events.Action) {
 	now := time.Now()
+	about := map[string]string{"name": c.name, "image": c.config.Image}
+	if _, _, code := c.proc.history(); action == events.ActionDie {
+		about["exitCode"] = strconv.Itoa(code)
+	}
 	e.happened = append(e.happened, events.Message{
 		Type: events.ContainerEventType, Action: action, Scope: "local", Time: now.Unix(), TimeNano: now.UnixNano(),
-		Actor: events.Actor{ID: c.id, Attributes: map[string]string{"name": c.name, "image": c.config.Image}},
+		Actor: events.Actor{ID: c.id, Attributes: about},
 	})
 	close(e.news)
 	e.news = make(chan struct{})
@@ -144,6 +150,17 @@ func (c *ctr) spec() processSpec {
 	}
 }
 
+// upcoming is the running process, else the next one. Hold mu.
+func (c *ctr) upcoming() *process {
+	if !c.proc.ended() {
+		return c.proc
+	}
+	if c.next == nil {
+		c.next = newProcess(c.spec())
+	}
+	return c.next
+}
+
 // Start implements daemon.Lifecycle.
 func (e lifecycle) Start(_ context.Context, ref string) error {
 	e.mu.Lock()
@@ -155,9 +172,7 @@ func (e lifecycle) Start(_ context.Context, ref string) error {
 	if c.proc.running() {
 		return daemon.Errorf(daemon.NotModified, "container %s is already running", ref)
 	}
-	if c.proc.ended() {
-		c.proc = newProcess(c.spec())
-	}
+	c.proc, c.next = c.upcoming(), nil
 	if err := c.proc.start(); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/events"
@@ -80,5 +81,7 @@ func (e journal) Events(ctx context.Context, o daemon.EventOptions) (iter.Seq2[e
 func matches(f daemon.Filters, event events.Message) bool {
 	return f.Match("type", func(v string) bool { return v == string(event.Type) }) &&
 		f.Match("event", func(v string) bool { return v == string(event.Action) }) &&
-		f.Match("container", func(v string) bool { return v == event.Actor.ID || v == event.Actor.Attributes["name"] })
+		f.Match("container", func(v string) bool {
+			return strings.HasPrefix(event.Actor.ID, v) || v == event.Actor.Attributes["name"]
+		})
 }

@@ -13,9 +13,15 @@ type streams struct{ *Engine }
 
 // Attach implements daemon.Streams.
 func (e streams) Attach(_ context.Context, ref string, o daemon.AttachOptions) (daemon.Stream, error) {
-	c, p, err := e.lookup(ref)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c, err := e.find(ref)
 	if err != nil {
 		return daemon.Stream{}, err
+	}
+	p := c.proc
+	if o.Stream {
+		p = c.upcoming()
 	}
 	at := p.written()
 	if o.Logs {
@@ -49,9 +55,9 @@ func (e streams) Wait(ctx context.Context, ref string, until container.WaitCondi
 	case until == container.WaitConditionNotRunning && !p.running():
 		holds = make(chan struct{})
 		close(holds)
-	case until == container.WaitConditionNextExit && p.ended():
-		c.proc = newProcess(c.spec()) // the next one
-		p, holds = c.proc, c.proc.exited
+	case until == container.WaitConditionNextExit:
+		p = c.upcoming()
+		holds = p.exited
 	}
 	done := make(chan container.WaitResponse, 1)
 	go func() {
