@@ -33,6 +33,8 @@ import (
 
 func TestMain(m *testing.M) { lab.Main(m, lab.RootOrSandbox) }
 
+var quiet = log.New(io.Discard, "", 0)
+
 const patience = 30 * time.Second
 
 // server is a registry in this process, which keeps the log of its requests.
@@ -46,8 +48,8 @@ type server struct {
 
 func newServer(t *testing.T) *server {
 	s := &server{}
-	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	inner := registry.New(registry.Logger(quiet))
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.log = append(s.log, r.Method+" "+r.URL.Path)
 		meddle := s.meddle
@@ -56,6 +58,8 @@ func newServer(t *testing.T) *server {
 			inner.ServeHTTP(w, r)
 		}
 	}))
+	srv.Config.ErrorLog = quiet
+	srv.Start()
 	t.Cleanup(srv.Close)
 	s.host = strings.TrimPrefix(srv.URL, "http://")
 	return s

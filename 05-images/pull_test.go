@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	images "cutaway/05-images"
 
@@ -239,12 +240,17 @@ func TestAnInterruptedPullIsContinuedByTheNext(t *testing.T) {
 	})
 	s := openStore(t, dir)
 	u := newTrees()
-	_, err := s.Pull(ctx, ref, images.PullOptions{Unpack: u, Progress: func(p images.Progress) {
-		if st, err := os.Stat(filepath.Join(dir, "ingest", digestOf(blob)[7:])); err == nil && st.Size() > 1<<20 {
-			cancel()
-		}
-	}})
-	require.ErrorIs(t, err, context.Canceled)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := s.Pull(ctx, ref, images.PullOptions{Unpack: u})
+		ended <- err
+	}()
+	require.Eventually(t, func() bool {
+		st, err := os.Stat(filepath.Join(dir, "ingest", digestOf(blob)[7:]))
+		return err == nil && st.Size() > 1<<20
+	}, patience, 5*time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-ended, context.Canceled)
 	list, err := s.List()
 	require.NoError(t, err)
 	require.Empty(t, list, "no half image")

@@ -178,19 +178,20 @@ func (u upload) open() (io.ReadCloser, error) {
 	if err != nil || u.sent == nil {
 		return f, err
 	}
-	return &counted{File: f, sent: u.sent}, nil
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.TeeReader(f, &counter{tell: u.sent}), f}, nil
 }
 
-type counted struct {
-	*os.File
+type counter struct {
 	n    int64
-	sent func(n int64)
+	tell func(n int64)
 }
 
-// Read counts.
-func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.File.Read(p)
-	c.n += int64(n)
-	c.sent(c.n)
-	return n, err
+// Write counts.
+func (c *counter) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	c.tell(c.n)
+	return len(p), nil
 }
