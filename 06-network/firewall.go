@@ -210,7 +210,7 @@ func (c chain) nft(tableName string) *nftables.Chain {
 	if c.hook != "" {
 		out.Type = nftables.ChainType(c.kind)
 		out.Hooknum = hooks[c.hook]
-		out.Priority = nftables.ChainPriorityRef(nftables.ChainPriority(c.priority))
+		out.Priority = new(nftables.ChainPriority(c.priority))
 	}
 	return out
 }

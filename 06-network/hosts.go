@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -37,6 +39,22 @@ var publicDNS = []string{"8.8.8.8", "8.8.4.4"}
 // taken from the host's.
 type DNS struct {
 	Servers, Search, Options []string
+}
+
+// HostResolvConf returns the host's resolv.conf(5); where systemd-resolved has put
+// nothing but itself there (127.0.0.53), what that one asks in turn. A host
+// without any has an empty one.
+func HostResolvConf() []byte { return hostResolvConf("/") }
+
+func hostResolvConf(root string) []byte {
+	own, _ := os.ReadFile(filepath.Join(root, "etc/resolv.conf"))
+	if !slices.Equal(parseResolvConf(own).Servers, []string{"127.0.0.53"}) {
+		return own
+	}
+	if upstream, err := os.ReadFile(filepath.Join(root, "run/systemd/resolve/resolv.conf")); err == nil {
+		return upstream
+	}
+	return own
 }
 
 // ResolvConf returns a container's /etc/resolv.conf (resolv.conf(5)) made from

@@ -2,6 +2,8 @@ package network
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,4 +36,20 @@ func TestResolvConfLeavesLoopbackServersOut(t *testing.T) {
 	} {
 		require.Equal(t, row.got, string(ResolvConf([]byte(row.host), row.want)), row.what)
 	}
+}
+
+func TestHostsResolverIsLookedBehind(t *testing.T) {
+	root := t.TempDir()
+	write := func(name, content string) {
+		path := filepath.Join(root, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	}
+	require.Empty(t, hostResolvConf(root))
+	write("etc/resolv.conf", "nameserver 127.0.0.53\n")
+	require.Equal(t, "nameserver 127.0.0.53\n", string(hostResolvConf(root)))
+	write("run/systemd/resolve/resolv.conf", "nameserver 192.0.2.7\n")
+	require.Equal(t, "nameserver 192.0.2.7\n", string(hostResolvConf(root)))
+	write("etc/resolv.conf", "nameserver 192.0.2.1\n")
+	require.Equal(t, "nameserver 192.0.2.1\n", string(hostResolvConf(root)))
 }

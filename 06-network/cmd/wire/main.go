@@ -81,11 +81,11 @@ func (w *wire) connect() error {
 		return err
 	}
 	fmt.Println("\n# Do the wires carry?")
-	stop, err := greet(blue.NetNS)
+	l, err := greet(blue.NetNS)
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer l.Close()
 	for _, try := range []struct{ what, netns, addr string }{
 		{"red asks blue", red.NetNS, blue.Address.String() + ":80"},
 		{"the host asks blue", "", blue.Address.String() + ":80"},
@@ -141,9 +141,8 @@ func pause() {
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
 }
 
-// greet answers at port 80 in a namespace until stop is called.
-func greet(netns string) (stop func() error, err error) {
-	var l net.Listener
+// greet answers at port 80 in a namespace until the listener is closed.
+func greet(netns string) (l net.Listener, err error) {
 	err = network.Inside(netns, func() error {
 		l, err = net.Listen("tcp4", ":80")
 		return err
@@ -157,7 +156,7 @@ func greet(netns string) (stop func() error, err error) {
 			c.Close()
 		}
 	}()
-	return l.Close, nil
+	return l, nil
 }
 
 // ask returns what is said at the address to somebody in a namespace; "" is the host.
