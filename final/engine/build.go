@@ -21,12 +21,12 @@ import (
 // the order in which a person would do it. It reserves addresses and ports, and
 // does nothing else.
 func (e *Engine) compose(c *Container, spawn func(*runtime.Compiled) plan.Step) (*plan.Plan, error) {
-	r := c.look()
-	files, err := e.filesOf(r, c.dir)
+	netns, wire, err := e.wire(c)
 	if err != nil {
 		return nil, err
 	}
-	netns, wire, err := e.wire(c)
+	r := c.look() // with its address
+	files, err := e.filesOf(r, c.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +50,11 @@ func (e *Engine) compose(c *Container, spawn func(*runtime.Compiled) plan.Step) 
 		return nil, err
 	}
 	p := plan.New(r.ID)
+	if r.State.Address.IsValid() {
+		for _, step := range e.net.Base() {
+			p.List(step)
+		}
+	}
 	p.Add(plan.Root, layers)
 	p.Add(plan.Root, volumeSteps(r, rootfs)...)
 	if files == c.dir {

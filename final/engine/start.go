@@ -19,7 +19,10 @@ import (
 )
 
 // Start performs the container's plan.
-func (e *Engine) Start(_ context.Context, ref string) error {
+func (e *Engine) Start(_ context.Context, ref string) error { return e.start(ref, nil) }
+
+// start performs the plan and, if before is not nil, calls it before each step.
+func (e *Engine) start(ref string, before func(*plan.Item) error) error {
 	c, err := e.hold(ref)
 	if err != nil {
 		return err
@@ -28,7 +31,7 @@ func (e *Engine) Start(_ context.Context, ref string) error {
 	if c.running() {
 		return daemon.Errorf(daemon.NotModified, "container already running: %s", ref)
 	}
-	running, err := e.launch(c)
+	running, err := e.launch(c, before)
 	if err != nil {
 		return e.failed(c, err)
 	}
@@ -46,7 +49,7 @@ func (e *Engine) Start(_ context.Context, ref string) error {
 
 // launch makes the plan, keeps it on disk, and performs it. When it fails,
 // nothing is left but the container as it was.
-func (e *Engine) launch(c *Container) (*shim.Running, error) {
+func (e *Engine) launch(c *Container, before func(*plan.Item) error) (*shim.Running, error) {
 	// A new process starts with a new shim, unless somebody attached already.
 	s, err := e.ensureShim(c)
 	if err != nil {
@@ -74,7 +77,7 @@ func (e *Engine) launch(c *Container) (*shim.Running, error) {
 	c.mu.Lock()
 	c.plan = p
 	c.mu.Unlock()
-	runner := plan.Runner{Child: plan.Child{Conn: ours}.Command, Abort: func() {
+	runner := plan.Runner{Before: before, Child: plan.Child{Conn: ours, Before: before}.Command, Abort: func() {
 		_ = ours.Close() // a child that waits for orders gives up
 		if running != nil {
 			_ = s.Signal("", unix.SIGKILL)

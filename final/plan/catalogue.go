@@ -18,9 +18,11 @@ import (
 // plan has them. What is not here can be neither sent to the child nor read
 // back from the disk.
 var Steps = []Step{
+	network.Sysctl{}, network.Bridge{}, network.Firewall{},
 	unionfs.Mount{}, volume.Directory{}, volume.Fill{}, volume.File{},
 	cgroups.Delegate{}, cgroups.Create{}, cgroups.Inherit{}, cgroups.Set{}, cgroups.Devices{},
-	network.Namespace{}, network.Up{}, network.Veth{}, network.Address{}, network.Route{}, network.Publish{},
+	network.Namespace{}, network.Up{}, network.Veth{}, network.Address{}, network.Ready{}, network.Route{},
+	network.Publish{}, network.Forget{},
 	Clone{},
 	namespaces.Join{}, cgroups.Join{}, namespaces.Unshare{}, namespaces.Propagation{},
 	namespaces.Mount{}, namespaces.Device{}, namespaces.Symlink{},

@@ -18,8 +18,12 @@ type wire struct {
 	With json.RawMessage `json:"with"`
 }
 
-// MarshalJSON writes the step with the name of its type.
+// MarshalJSON writes the step with the name of its type. One that could not be
+// read back is an error now and not after a crash.
 func (w Wrapped) MarshalJSON() ([]byte, error) {
+	if _, ok := catalogue()[nameOf(w.Step)]; !ok {
+		return nil, fmt.Errorf("step %s is not in the catalogue (final/plan/catalogue.go)", nameOf(w.Step))
+	}
 	with, err := json.Marshal(w.Step)
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ type Lane string
 
 // The lanes of the host run side by side; Inside follows when all have ended.
 const (
+	Base    Lane = "base"    // made once by the engine, for all containers; only listed here
 	Root    Lane = "root"    // the container's files: layers, volumes, /etc/hosts
 	Limits  Lane = "limits"  // its cgroup
 	Wire    Lane = "wire"    // its network
@@ -77,6 +78,14 @@ func (p *Plan) Add(lane Lane, steps ...Step) {
 	}
 }
 
+// List puts steps into the list that the engine has done before, for all of its
+// containers: neither Run nor Undo touches them.
+func (p *Plan) List(steps ...Step) {
+	for _, s := range steps {
+		p.Items = append(p.Items, &Item{Lane: Base, Step: s, State: Done})
+	}
+}
+
 // Of is the items of one lane, in order.
 func (p *Plan) Of(lane Lane) []*Item {
 	var items []*Item
@@ -105,7 +114,7 @@ func (p *Plan) Undo() error {
 	var errs []error
 	for i := len(p.Items) - 1; i >= 0; i-- {
 		it := p.Items[i]
-		if it.State == Waiting || it.State == Undone {
+		if it.Lane == Base || it.State == Waiting || it.State == Undone {
 			continue
 		}
 		if u, ok := it.Step.(Undoer); ok {

@@ -51,7 +51,7 @@ func (r *Runner) host(p *Plan) error {
 // inTurn runs the items of the host in the order of the list.
 func (r *Runner) inTurn(p *Plan) error {
 	for _, it := range p.Items {
-		if it.Lane == Inside {
+		if it.Lane == Inside || it.Lane == Base {
 			continue
 		}
 		if err := r.Before(it); err != nil {
