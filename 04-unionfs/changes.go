@@ -2,13 +2,14 @@ package unionfs
 
 import (
 	"bytes"
-	"errors"
+	"crypto/sha256"
 	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -171,47 +172,31 @@ func treeNodes(was, now []node) []node {
 // byWalk puts "/a/b" before "/a.b", as a directory walk does.
 func byWalk(a, b string) int { return slices.Compare(strings.Split(a, "/"), strings.Split(b, "/")) }
 
-// same reports whether two files are alike in all that a layer can say, the content last. A file that was untouched since a snapshot
-// has its inode and the time of its last change. The times and the size of a directory only tell what happened in it.
+// same reports whether two files would make the same entry in an archive, with the same content. One that was untouched since a
+// snapshot has its inode and the time of its last change. The time of a directory only tells what happened in it.
 func same(was, is node) bool {
-	a, b := was.st, is.st
-	if a.Mode != b.Mode || a.Uid != b.Uid || a.Gid != b.Gid || a.Rdev != b.Rdev {
+	a, aerr := header(was)
+	b, berr := header(is)
+	if aerr != nil || berr != nil || was.st.Nlink < is.st.Nlink && !is.isDir() {
 		return false
 	}
-	if !is.isDir() && (a.Size != b.Size || a.Mtim != b.Mtim || a.Nlink < b.Nlink) {
-		return false
+	if is.isDir() {
+		a.ModTime = b.ModTime
 	}
-	return a.Ino == b.Ino && a.Ctim == b.Ctim || sameXattrs(was.file, is.file) && sameContent(was, is)
+	unchanged := was.st.Ino == is.st.Ino && was.st.Ctim == is.st.Ctim
+	return reflect.DeepEqual(a, b) && (unchanged || b.Size == 0 || bytes.Equal(sum(was.file), sum(is.file)))
 }
 
-func sameContent(was, is node) bool {
-	switch is.st.Mode & unix.S_IFMT {
-	case unix.S_IFLNK:
-		a, aerr := os.Readlink(was.file)
-		b, berr := os.Readlink(is.file)
-		return aerr == nil && berr == nil && a == b
-	case unix.S_IFREG:
-		a, aerr := os.Open(was.file)
-		b, berr := os.Open(is.file)
-		defer a.Close()
-		defer b.Close()
-		return aerr == nil && berr == nil && sameBytes(a, b)
+// sum returns a digest of a file's content.
+func sum(file string) []byte {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil
 	}
-	return true
-}
-
-func sameBytes(a, b io.Reader) bool {
-	x, y := make([]byte, 64<<10), make([]byte, 64<<10)
-	for {
-		n, err := io.ReadFull(a, x)
-		m, _ := io.ReadFull(b, y)
-		if !bytes.Equal(x[:n], y[:m]) {
-			return false
-		}
-		if err != nil {
-			return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-		}
-	}
+	defer f.Close()
+	h := sha256.New()
+	_, _ = io.Copy(h, f)
+	return h.Sum(nil)
 }
 
 // hidden lists what an opaque directory hides and does not replace, itself or in directories of the same name.

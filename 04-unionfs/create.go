@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,7 +35,7 @@ func (u *unpacker) create(dir *os.File, name string, e entry) error {
 	case tar.TypeSymlink:
 		return os.NewSyscallError("symlinkat", unix.Symlinkat(e.Linkname, fd, base))
 	case tar.TypeLink:
-		return u.hardLink(dir, base, e.Linkname)
+		return u.hardLink(name, e.Linkname)
 	case tar.TypeFifo:
 		return os.NewSyscallError("mknodat", unix.Mknodat(fd, base, unix.S_IFIFO, 0))
 	case tar.TypeChar:
@@ -96,55 +97,41 @@ func (u *unpacker) holes(f *os.File, e entry) error {
 	return f.Truncate(e.Size)
 }
 
-// hardLink gives a file a second name. One that only a layer below has is copied up first, as the kernel does
-// for link(2) on a mounted overlay.
-func (u *unpacker) hardLink(dir *os.File, base, target string) error {
-	name, err := clean(target)
+// hardLink gives the file target a second name. One that only a layer below has is copied up first, as the kernel
+// does for link(2) in a mounted overlay.
+func (u *unpacker) hardLink(name, target string) error {
+	target, err := clean(target)
 	if err != nil {
 		return err
 	}
-	if err = u.linkTo(dir, base, name); !errors.Is(err, unix.ENOENT) {
+	from, err := u.dir(path.Dir(target))
+	if err != nil {
 		return err
 	}
-	parent, rerr := u.resolve(path.Dir(name))
-	if rerr != nil {
-		return rerr
+	target = path.Join(u.lastReal, path.Base(target))
+	if n, ok := u.lookup(target); ok && !strings.HasPrefix(n.file, u.diff) {
+		if err := u.copyUp(n); err != nil {
+			return err
+		}
 	}
-	name = path.Join(parent, path.Base(name))
-	n, ok := u.lookup(name)
-	if !ok || n.isDir() {
+	to, err := u.open(path.Dir(name))
+	if err != nil {
 		return err
 	}
-	if err := u.copyUp(name, n); err != nil {
-		return err
-	}
-	if dir, err = u.dir(dir.Name()); err != nil { // copyUp has looked elsewhere
-		return err
-	}
-	return u.linkTo(dir, base, name)
+	defer to.Close()
+	err = unix.Linkat(int(from.Fd()), path.Base(target), int(to.Fd()), path.Base(name), 0)
+	return os.NewSyscallError("linkat", err)
 }
 
-func (u *unpacker) copyUp(name string, n node) error {
+// copyUp makes a file of a layer below again in this one.
+func (u *unpacker) copyUp(n node) error {
 	h, err := header(n)
-	if err != nil || h == nil {
-		return err
-	}
-	h.Name = name
-	if h.Typeflag != tar.TypeReg {
-		return u.entry(h, nil)
+	if err != nil || h == nil || h.Typeflag != tar.TypeReg {
+		return errors.Join(err, u.entry(h, nil))
 	}
 	f, err := os.Open(n.file)
 	if err != nil {
 		return err
 	}
 	return errors.Join(u.entry(h, f), f.Close())
-}
-
-func (u *unpacker) linkTo(dir *os.File, base, target string) error {
-	from, err := u.open(path.Dir(target))
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	return os.NewSyscallError("linkat", unix.Linkat(int(from.Fd()), path.Base(target), int(dir.Fd()), base, 0))
 }

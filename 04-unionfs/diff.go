@@ -23,7 +23,7 @@ func (s *Store) Diff(id string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	below := node{st: unix.Stat_t{Mode: unix.S_IFDIR | 0o755}}
+	below := node{Change: Change{Path: "/"}, st: unix.Stat_t{Mode: unix.S_IFDIR | 0o755}}
 	if l.Parent != "" {
 		below.file = s.diff(l.Parent)
 		if err := lstat(below.file, &below.st); err != nil {

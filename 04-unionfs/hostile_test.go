@@ -177,7 +177,7 @@ func TestOverlaysOwnAttributesAreLeftOut(t *testing.T) {
 func TestAHundredThousandEntries(t *testing.T) {
 	var text strings.Builder
 	for i := range 100_000 {
-		fmt.Fprintf(&text, "f %x/%d 0644 %d\n", i%97, i, i)
+		fmt.Fprintf(&text, "f %d/%d 0644 %d\n", i/1000, i, i)
 	}
 	dir := t.TempDir()
 	require.NoError(t, unix.Mount("memory", dir, "tmpfs", 0, "nr_inodes=200k"))
@@ -187,7 +187,7 @@ func TestAHundredThousandEntries(t *testing.T) {
 	size, err := s.Apply(id(0), "", bytes.NewReader(archive(t, text.String())))
 	require.NoError(t, err)
 	require.Equal(t, int64(488890), size)
-	require.Equal(t, 100_000+97, strings.Count(tree(t, s.diff(id(0))), "\n")-1)
+	require.Equal(t, 100_000+100, strings.Count(tree(t, s.diff(id(0))), "\n")-1)
 }
 
 func TestDevicesAreMade(t *testing.T) {

@@ -91,10 +91,10 @@ func (m Mount) bind() error {
 var errOldKernel = errors.New("kernel does not take layers one by one")
 
 // configure mounts overlay with one call for each layer, so that their number and the length of their names are
-// not limited to a page of options. "lowerdir+" came with Linux 6.5; each string may have 255 bytes.
+// not limited to a page of options. "lowerdir+" came with Linux 6.5; a string may have 255 bytes.
 func (m Mount) configure() error {
 	fd, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
-	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // EPERM: a seccomp filter that is older than the call
 		return errOldKernel
 	}
 	if err != nil {
@@ -102,15 +102,12 @@ func (m Mount) configure() error {
 	}
 	fsctx := os.NewFile(uintptr(fd), "overlay")
 	defer fsctx.Close()
-	for _, l := range m.Lower {
-		if err := unix.FsconfigSetString(fd, "lowerdir+", filepath.Join(m.Dir, l)); errors.Is(err, unix.EINVAL) {
-			return errOldKernel
-		} else if err != nil {
-			return fmt.Errorf("lowerdir+=%s: %w", l, explain(fsctx, err))
-		}
-	}
 	for _, kv := range m.settings() {
-		if err := set(fd, kv); err != nil {
+		err := set(fd, kv)
+		if errors.Is(err, unix.EINVAL) && strings.HasPrefix(kv, "lowerdir+") {
+			return errOldKernel
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", kv, explain(fsctx, err))
 		}
 	}
@@ -120,9 +117,12 @@ func (m Mount) configure() error {
 	return m.move(fsctx)
 }
 
-// settings are upperdir, workdir and the options, as fsconfig(2) takes them.
+// settings are what fsconfig(2) takes, in order.
 func (m Mount) settings() []string {
 	kvs := []string{"source=overlay"}
+	for _, l := range m.Lower {
+		kvs = append(kvs, "lowerdir+="+filepath.Join(m.Dir, l))
+	}
 	if m.Upper != "" {
 		kvs = append(kvs, "upperdir="+filepath.Join(m.Dir, m.Upper), "workdir="+filepath.Join(m.Dir, m.Work))
 	}

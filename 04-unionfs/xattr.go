@@ -2,7 +2,6 @@ package unionfs
 
 import (
 	"errors"
-	"maps"
 	"os"
 	"strings"
 
@@ -23,32 +22,29 @@ func xattrs(file string) (map[string]string, error) {
 	if file == "" {
 		return nil, nil
 	}
-	var list, value [64 << 10]byte // XATTR_LIST_MAX, XATTR_SIZE_MAX: xattr(7)
-	n, err := unix.Llistxattr(file, list[:])
+	n, err := unix.Llistxattr(file, nil)
 	if errors.Is(err, unix.ENOTSUP) || n == 0 && err == nil {
 		return nil, nil
+	}
+	list, value := make([]byte, max(n, 0)), make([]byte, 64<<10) // XATTR_SIZE_MAX: xattr(7)
+	if err == nil {
+		n, err = unix.Llistxattr(file, list)
 	}
 	if err != nil {
 		return nil, &os.PathError{Op: "llistxattr", Path: file, Err: err}
 	}
 	all := map[string]string{}
 	for key := range strings.SplitSeq(strings.TrimRight(string(list[:n]), "\x00"), "\x00") {
-		if foreign(key) {
+		if key == "" || foreign(key) { // overlay counts its own in the size, and does not list them
 			continue
 		}
-		n, err := unix.Lgetxattr(file, key, value[:])
+		n, err := unix.Lgetxattr(file, key, value)
 		if err != nil {
 			return nil, &os.PathError{Op: "lgetxattr " + key, Path: file, Err: err}
 		}
 		all[key] = string(value[:n])
 	}
 	return all, nil
-}
-
-func sameXattrs(a, b string) bool {
-	x, xerr := xattrs(a)
-	y, yerr := xattrs(b)
-	return xerr == nil && yerr == nil && maps.Equal(x, y)
 }
 
 // setXattr sets an attribute. One that the file system cannot hold is left out, as Docker does; so is one that only
