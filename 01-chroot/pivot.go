@@ -15,7 +15,7 @@ import (
 // root mount may be shared; the caller must own the mount namespace
 // (CAP_SYS_ADMIN) and should be the only one in it, because every process of
 // that namespace whose root was the old one is moved. Errors are those of
-// pivot_root(2); EINVAL is told with its reason.
+// pivot_root(2); EINVAL and EBUSY are told with their reason.
 //
 // Man page: pivot_root(2), umount2(2)
 type Pivot struct {
@@ -74,10 +74,10 @@ func detach(old *os.File) error {
 	return nil
 }
 
-// explain says which of pivot_root(2)'s many reasons for EINVAL it was.
+// explain says which of pivot_root(2)'s many reasons it was.
 func (p Pivot) explain(err error) error {
 	err = &os.PathError{Op: "pivot_root", Path: p.Root, Err: err}
-	if !errors.Is(err, unix.EINVAL) {
+	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EBUSY) {
 		return err
 	}
 	var st unix.Statx_t

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -161,9 +162,9 @@ func (m Mount) String() string {
 	if opts.is(unix.MS_REC) {
 		how = "--rbind"
 	}
-	cmd := fmt.Sprintf("%s && mount %s%s %s %s", make, how, shellOptions(m.Options), source, target)
+	cmds := []string{make, fmt.Sprintf("mount %s%s %s %s", how, shellOptions(m.Options), source, target)}
 	for _, mode := range opts.propagate {
-		cmd += fmt.Sprintf(" && mount --make-%s %s", mode, target)
+		cmds = append(cmds, fmt.Sprintf("mount --make-%s %s", mode, target))
 	}
-	return cmd
+	return strings.Join(cmds, " && ")
 }

@@ -216,9 +216,8 @@ func TestEnterSaysWhichCallFailed(t *testing.T) {
 	require.EqualError(t, err, fmt.Sprintf("enter process %d: execve /no/such: no such file or directory", pid))
 	enter.PID = 1 << 30
 	_, err = enter.Start()
-	require.Error(t, err)
 	var call *os.SyscallError
-	require.True(t, errors.As(err, &call))
+	require.ErrorAs(t, err, &call)
 	require.Equal(t, "pidfd_open", call.Syscall)
 	var errno syscall.Errno
 	require.ErrorAs(t, err, &errno)

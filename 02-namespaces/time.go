@@ -31,15 +31,8 @@ func (c ClockOffset) Do() error {
 
 // lines are "clock seconds nanoseconds"; only the seconds may be negative.
 func (c ClockOffset) lines() string {
-	var text string
-	for _, clock := range []struct {
-		name   string
-		offset time.Duration
-	}{{"monotonic", c.Monotonic}, {"boottime", c.Boottime}} {
-		t := unix.NsecToTimespec(clock.offset.Nanoseconds())
-		text += fmt.Sprintf("%s %d %d\n", clock.name, t.Sec, t.Nsec)
-	}
-	return text
+	m, b := unix.NsecToTimespec(c.Monotonic.Nanoseconds()), unix.NsecToTimespec(c.Boottime.Nanoseconds())
+	return fmt.Sprintf("monotonic %d %d\nboottime %d %d\n", m.Sec, m.Nsec, b.Sec, b.Nsec)
 }
 
 // String is unshare(1), whole seconds only.

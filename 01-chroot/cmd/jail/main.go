@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 )
 
 const usage = `usage:
@@ -30,8 +31,11 @@ const usage = `usage:
 
 func main() {
 	err := run(os.Args[1:])
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() > 0 {
-		os.Exit(exit.ExitCode()) // the command's own status; it has said what it had to
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) { // the command has said what it had to
+		if ws := exit.Sys().(syscall.WaitStatus); ws.Signaled() {
+			os.Exit(128 + int(ws.Signal())) // as a shell has it
+		}
+		os.Exit(exit.ExitCode())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "jail:", err)

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"syscall"
 
 	namespaces "cutaway/02-namespaces"
 )
@@ -36,7 +37,10 @@ func main() {
 	if err != nil && len(os.Args) > 1 && os.Args[1] == becomeArg {
 		os.Exit(1) // the parent knows, and tells
 	}
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() > 0 {
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		if ws := exit.Sys().(syscall.WaitStatus); ws.Signaled() {
+			os.Exit(128 + int(ws.Signal())) // as a shell has it
+		}
 		os.Exit(exit.ExitCode())
 	}
 	if err != nil {

@@ -1,0 +1,5 @@
+# shellcheck shell=bash
+. chapters/scripts/session.bash
+PATH=$(mktemp -d):$PATH && go build -o "${PATH%%:*}" ./02-namespaces/cmd/ns
+trap 'rm -rf "${PATH%%:*}"' EXIT
+try 'ns ipc'
