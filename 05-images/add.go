@@ -1,6 +1,7 @@
 package images
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -19,18 +20,12 @@ func (s *Store) Add(img v1.Image, name string, u Unpacker) (Image, error) {
 
 func (s *Store) addImage(img v1.Image, name string, u Unpacker) (Image, error) {
 	manifest, err := img.RawManifest()
-	if err != nil {
-		return Image{}, err
-	}
-	config, err := img.RawConfigFile()
-	if err != nil {
+	config, err2 := img.RawConfigFile()
+	layers, err3 := img.Layers()
+	if err := errors.Join(err, err2, err3); err != nil {
 		return Image{}, err
 	}
 	in, err := parse(manifest, config)
-	if err != nil {
-		return Image{}, err
-	}
-	layers, err := img.Layers()
 	if err != nil {
 		return Image{}, err
 	}
@@ -71,7 +66,7 @@ func (s *Store) add(a addition) (Image, error) {
 		if err != nil {
 			return Image{}, err
 		}
-		_, err = s.copyBlob(l.Digest, blob)
+		err = s.copyBlob(l.Digest, blob)
 		blob.Close()
 		if err != nil {
 			return Image{}, err

@@ -62,30 +62,16 @@ func (s *Store) putBlob(b []byte) error {
 	if s.hasBlob(digestOf(b), int64(len(b))) {
 		return nil
 	}
-	_, err := s.copyBlob("", bytes.NewReader(b))
-	return err
+	return s.copyBlob(digestOf(b), bytes.NewReader(b))
 }
 
-// copyBlob stores what r yields under its digest, which is known only at the
-// end; want, if not "", must be equal to it.
-func (s *Store) copyBlob(want string, r io.Reader) (v1.Descriptor, error) {
-	f, err := os.CreateTemp(s.path(ingestDir), temporary)
-	if err != nil {
-		return v1.Descriptor{}, err
-	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	hash, size, err := v1.SHA256(io.TeeReader(r, f))
-	if err != nil {
-		return v1.Descriptor{}, err
-	}
-	if want != "" {
-		if err := checkDigest(want, hash.String()); err != nil {
-			return v1.Descriptor{}, err
+// copyBlob stores what r yields, if it is what the digest wants.
+func (s *Store) copyBlob(want string, r io.Reader) error {
+	return atomically(s.path(ingestDir), func(f *os.File) (string, error) {
+		hash, _, err := v1.SHA256(io.TeeReader(r, f))
+		if err != nil {
+			return "", err
 		}
-	}
-	if err := errors.Join(f.Chmod(0o644), f.Sync()); err != nil {
-		return v1.Descriptor{}, err
-	}
-	return v1.Descriptor{Digest: hash, Size: size}, rename(f.Name(), s.blobPath(hash.String()))
+		return s.blobPath(want), checkDigest(want, hash.String())
+	})
 }

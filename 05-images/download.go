@@ -157,7 +157,7 @@ func (d *download) more(ctx context.Context, from *session) (progress bool, err 
 			return false, err
 		}
 	}
-	_, err = io.CopyBuffer(onlyWriter{d}, io.LimitReader(resp.Body, size-start+1), make([]byte, pipeSize))
+	_, err = io.CopyBuffer(writerFunc(d.append), io.LimitReader(resp.Body, size-start+1), make([]byte, pipeSize))
 	switch {
 	case err == nil && d.length > size:
 		err = fmt.Errorf("%w: more than %d bytes", ErrSize, size)
@@ -167,11 +167,7 @@ func (d *download) more(ctx context.Context, from *session) (progress bool, err 
 	return d.length > start, err
 }
 
-// onlyWriter hides all other methods from [io.CopyBuffer].
-type onlyWriter struct{ io.Writer }
-
-// Write appends to the file.
-func (d *download) Write(p []byte) (int, error) {
+func (d *download) append(p []byte) (int, error) {
 	n, err := d.file.Write(p)
 	d.sum.Write(p[:n])
 	d.length += int64(n)

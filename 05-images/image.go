@@ -23,6 +23,8 @@ type Image struct {
 	Layers   []Layer // the base first
 	Created  time.Time
 	Size     int64 // bytes of all layers as they are stored, compressed or not
+
+	desc v1.Descriptor // of the manifest, without a name
 }
 
 // Layer is one layer of an [Image]: one tar archive under three names.
@@ -76,6 +78,12 @@ func parse(manifest, config []byte) (incoming, error) {
 		return incoming{}, fmt.Errorf("parse image: the manifest has %d layers, the config %d", len(m.Layers), len(c.RootFS.DiffIDs))
 	}
 	img := Image{ID: digestOf(config), Manifest: digestOf(manifest), Config: &c, Created: c.Created.Time}
+	img.desc = v1.Descriptor{
+		MediaType: mediaType("", manifest),
+		Digest:    v1.Hash{Algorithm: "sha256", Hex: strings.TrimPrefix(img.Manifest, "sha256:")},
+		Size:      int64(len(manifest)),
+		Platform:  &v1.Platform{OS: c.OS, Architecture: c.Architecture, Variant: c.Variant},
+	}
 	for i, d := range m.Layers {
 		l := Layer{Digest: d.Digest.String(), DiffID: c.RootFS.DiffIDs[i].String(), MediaType: d.MediaType, Size: d.Size}
 		l.ChainID = ChainID(img.Top(), l.DiffID)
@@ -83,15 +91,6 @@ func parse(manifest, config []byte) (incoming, error) {
 		img.Size += l.Size
 	}
 	return incoming{img, manifest, config}, checkDigest(m.Config.Digest.String(), img.ID)
-}
-
-// read reads the image with this manifest.
-func (s *Store) read(manifest string) (incoming, error) {
-	hash, err := v1.NewHash(manifest)
-	if err != nil {
-		return incoming{}, err
-	}
-	return s.load(v1.Descriptor{Digest: hash})
 }
 
 // load reads the image that a descriptor of index.json stands for. An index
@@ -149,9 +148,9 @@ func (s *Store) enter(in incoming, names ...Reference) (img Image, err error) {
 	}
 	err = s.locked(func() error {
 		err := s.change(func(index *v1.IndexManifest) error {
-			keep(index, in.descriptor())
+			keep(index, in.desc)
 			for _, ref := range names {
-				setName(index, in.descriptor(), ref)
+				setName(index, in.desc, ref)
 			}
 			return nil
 		})
@@ -161,16 +160,6 @@ func (s *Store) enter(in incoming, names ...Reference) (img Image, err error) {
 		return err
 	})
 	return img, err
-}
-
-// descriptor is what refers to the manifest in an index.
-func (in incoming) descriptor() v1.Descriptor {
-	return v1.Descriptor{
-		MediaType: mediaType("", in.manifest),
-		Digest:    v1.Hash{Algorithm: "sha256", Hex: strings.TrimPrefix(in.Manifest, "sha256:")},
-		Size:      int64(len(in.manifest)),
-		Platform:  &v1.Platform{OS: in.Config.OS, Architecture: in.Config.Architecture, Variant: in.Config.Variant},
-	}
 }
 
 // mediaType is what a manifest or index says of itself; Docker's always do,

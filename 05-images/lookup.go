@@ -89,18 +89,16 @@ func (v *view) get(ref string) (Image, error) {
 			return v.images[id], nil
 		}
 	}
-	if shortIDRE.MatchString(ref) {
-		if img, err := v.byID(ref); !errors.Is(err, ErrNotFound) {
-			return img, err
-		}
-		if parseErr != nil { // sha256:…, or 64 digits
-			return Image{}, fmt.Errorf("%w: %s", ErrNotFound, ref)
-		}
+	img, err := v.byID(ref)
+	switch {
+	case err == nil || errors.Is(err, ErrAmbiguous):
+		return img, err
+	case parseErr == nil:
+		return img, fmt.Errorf("%w: %s", ErrNotFound, parsed.Familiar())
+	case shortIDRE.MatchString(ref):
+		return img, fmt.Errorf("%w: %s", ErrNotFound, ref)
 	}
-	if parseErr != nil {
-		return Image{}, parseErr
-	}
-	return Image{}, fmt.Errorf("%w: %s", ErrNotFound, parsed.Familiar())
+	return img, parseErr
 }
 
 // key is the reference under which an image is entered: with a digest, the tag is but a remark.
@@ -113,19 +111,19 @@ func (r Reference) key() Reference {
 
 func (v *view) byID(prefix string) (found Image, err error) {
 	want := "sha256:" + strings.TrimPrefix(prefix, "sha256:")
+	if err = ErrNotFound; !shortIDRE.MatchString(prefix) {
+		return found, err
+	}
 	for id, img := range v.images {
 		if !strings.HasPrefix(id, want) {
 			continue
 		}
-		if found.ID != "" {
+		if err == nil {
 			return Image{}, fmt.Errorf("%w: %s", ErrAmbiguous, prefix)
 		}
-		found = img
+		found, err = img, nil
 	}
-	if found.ID == "" {
-		return Image{}, ErrNotFound
-	}
-	return found, nil
+	return found, err
 }
 
 // List returns all images, the newest first.

@@ -69,12 +69,7 @@ func (s *Store) Tag(ref, name string) error {
 		if err != nil {
 			return err
 		}
-		for _, d := range index.Manifests {
-			if in, err := s.load(d); err == nil && in.ID == img.ID {
-				setName(index, d, target)
-				break
-			}
-		}
+		setName(index, img.desc, target)
 		return nil
 	})
 }

@@ -73,7 +73,7 @@ func (p *pull) run(ctx context.Context) (img Image, err error) {
 // resolve finds what the name stands for, an index or a manifest, and the
 // manifest: that, or the one that the index has for the platform.
 func (p *pull) resolve(ctx context.Context) (top, manifest []byte, err error) {
-	top, kind, err := p.session.manifest(ctx, p.ref.identifier())
+	top, kind, err := p.session.document(ctx, "manifests/"+p.ref.identifier())
 	if err != nil || !kind.IsIndex() {
 		return top, top, err
 	}
@@ -85,7 +85,7 @@ func (p *pull) resolve(ctx context.Context) (top, manifest []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	manifest, _, err = p.session.manifest(ctx, child.Digest.String())
+	manifest, _, err = p.session.document(ctx, "manifests/"+child.Digest.String())
 	return top, manifest, err
 }
 
@@ -100,7 +100,7 @@ func (p *pull) parse(ctx context.Context, manifest []byte) (in incoming, err err
 	}
 	config, err := p.readBlob(m.Config.Digest.String())
 	if err != nil {
-		if config, err = p.session.config(ctx, m.Config); err != nil {
+		if config, _, err = p.session.document(ctx, "blobs/"+m.Config.Digest.String()); err != nil {
 			return in, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -81,19 +82,18 @@ func (p *push) documents(ctx context.Context, img Image) error {
 	if _, err := p.blob(ctx, Layer{Digest: img.ID, Size: config.Size()}); err != nil {
 		return err
 	}
-	manifest, err := p.readBlob(img.Manifest)
-	if err != nil {
-		return err
-	}
-	header := http.Header{"Content-Type": {string(mediaType("", manifest))}}
-	body := upload{file: p.blobPath(img.Manifest), size: int64(len(manifest))}
+	header := http.Header{"Content-Type": {string(img.desc.MediaType)}}
+	body := upload{file: p.blobPath(img.Manifest), size: img.desc.Size}
 	resp, err := p.session.send(ctx, request{http.MethodPut, "manifests/" + p.ref.identifier(), header, body})
 	if err != nil {
 		return explain(err, p.ref)
 	}
 	resp.Body.Close()
-	p.report(Progress{ID: p.ref.identifier(), Status: fmt.Sprintf("digest: %s size: %d", img.Manifest, len(manifest))})
-	return nil
+	p.report(Progress{ID: p.ref.identifier(), Status: fmt.Sprintf("digest: %s size: %d", img.Manifest, img.desc.Size)})
+	return p.update(func(index *v1.IndexManifest) error {
+		setName(index, img.desc, Reference{Domain: p.ref.Domain, Path: p.ref.Path, Digest: img.Manifest})
+		return nil
+	})
 }
 
 // findSources finds repositories of the same registry that images with some of
@@ -178,20 +178,20 @@ func (u upload) open() (io.ReadCloser, error) {
 	if err != nil || u.sent == nil {
 		return f, err
 	}
+	n := int64(0)
+	counted := writerFunc(func(p []byte) (int, error) {
+		n += int64(len(p))
+		u.sent(n)
+		return len(p), nil
+	})
 	return struct {
 		io.Reader
 		io.Closer
-	}{io.TeeReader(f, &counter{tell: u.sent}), f}, nil
+	}{io.TeeReader(f, counted), f}, nil
 }
 
-type counter struct {
-	n    int64
-	tell func(n int64)
-}
+// writerFunc is a function as an [io.Writer].
+type writerFunc func(p []byte) (int, error)
 
-// Write counts.
-func (c *counter) Write(p []byte) (int, error) {
-	c.n += int64(len(p))
-	c.tell(c.n)
-	return len(p), nil
-}
+// Write calls the function.
+func (w writerFunc) Write(p []byte) (int, error) { return w(p) }

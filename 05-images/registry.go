@@ -17,7 +17,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
@@ -31,7 +30,7 @@ var (
 
 const (
 	hubHost       = "registry-1.docker.io" // where docker.io's API is
-	manifestLimit = 4 << 20                // bytes; distribution-spec: registries should take that much
+	documentLimit = 4 << 20                // bytes; distribution-spec: registries should take manifests as large
 )
 
 // acceptManifests is what can be read here. A registry that is not told so may
@@ -163,8 +162,9 @@ func (s *session) send(ctx context.Context, r request) (*http.Response, error) {
 	return nil, transport.CheckError(resp)
 }
 
-// small fetches a document of at most limit bytes.
-func (s *session) small(ctx context.Context, path string, limit int64) (raw []byte, kind types.MediaType, err error) {
+// document fetches a manifest or an index ("manifests/latest") or a config
+// ("blobs/sha256:…"), and verifies it if it is asked for by its digest.
+func (s *session) document(ctx context.Context, path string) (raw []byte, kind types.MediaType, err error) {
 	err = retry(ctx, func() (bool, error) {
 		resp, err := s.send(ctx, request{path: path, header: http.Header{"Accept": {acceptManifests}}})
 		if err != nil {
@@ -172,39 +172,20 @@ func (s *session) small(ctx context.Context, path string, limit int64) (raw []by
 		}
 		defer resp.Body.Close()
 		kind = types.MediaType(resp.Header.Get("Content-Type"))
-		if raw, err = io.ReadAll(io.LimitReader(resp.Body, limit+1)); int64(len(raw)) > limit {
-			return false, fmt.Errorf("%w: %s has more than %d bytes", ErrSize, path, limit)
+		if raw, err = io.ReadAll(io.LimitReader(resp.Body, documentLimit+1)); len(raw) > documentLimit {
+			return false, fmt.Errorf("%w: %s has more than %d bytes", ErrSize, path, documentLimit)
 		}
 		return false, err
 	})
-	return raw, kind, explain(err, s.ref)
-}
-
-// manifest fetches a manifest or an index by tag or digest. Its digest is that
-// of the bytes, whatever the registry says.
-func (s *session) manifest(ctx context.Context, identifier string) (raw []byte, kind types.MediaType, err error) {
-	raw, kind, err = s.small(ctx, "manifests/"+identifier, manifestLimit)
 	if err != nil {
-		return nil, "", err
+		return nil, "", explain(err, s.ref)
 	}
-	if digestRE.MatchString(identifier) {
-		if err := checkDigest(identifier, digestOf(raw)); err != nil {
-			return nil, "", fmt.Errorf("manifest: %w", err)
+	if _, digest, _ := strings.Cut(path, "/"); digestRE.MatchString(digest) {
+		if err := checkDigest(digest, digestOf(raw)); err != nil {
+			return nil, "", fmt.Errorf("get %s: %w", path, err)
 		}
 	}
 	return raw, mediaType(kind, raw), nil
-}
-
-// config fetches the config that a manifest names.
-func (s *session) config(ctx context.Context, d v1.Descriptor) ([]byte, error) {
-	raw, _, err := s.small(ctx, "blobs/"+d.Digest.String(), min(d.Size, manifestLimit))
-	if err != nil {
-		return nil, err
-	}
-	if err := checkDigest(d.Digest.String(), digestOf(raw)); err != nil {
-		return nil, fmt.Errorf("config: %w", err)
-	}
-	return raw, nil
 }
 
 // explain puts what a registry answered into Docker's words.

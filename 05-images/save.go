@@ -2,6 +2,7 @@ package images
 
 import (
 	"archive/tar"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,10 +60,6 @@ func (a *saver) image(ref string) error {
 		return err
 	}
 	defer release()
-	in, err := a.read(img.Manifest)
-	if err != nil {
-		return err
-	}
 	entry := archived{Config: blobName(img.ID)}
 	for _, l := range img.Layers {
 		entry.Layers = append(entry.Layers, blobName(l.Digest))
@@ -72,10 +69,10 @@ func (a *saver) image(ref string) error {
 			return err
 		}
 	}
-	keep(&a.index, in.descriptor())
+	keep(&a.index, img.desc)
 	if name, ok := img.namedBy(ref); ok {
 		parsed, _ := ParseReference(name) // it came from a Reference
-		setName(&a.index, in.descriptor(), parsed)
+		setName(&a.index, img.desc, parsed)
 		entry.RepoTags = []string{name}
 	}
 	a.images = append(a.images, entry)
@@ -83,9 +80,14 @@ func (a *saver) image(ref string) error {
 }
 
 func (a *saver) bytes(name string, content []byte) error {
-	err := a.tar.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))})
+	return a.file(&tar.Header{Name: name, Size: int64(len(content))}, bytes.NewReader(content))
+}
+
+func (a *saver) file(h *tar.Header, content io.Reader) error {
+	h.Mode = 0o644
+	err := a.tar.WriteHeader(h)
 	if err == nil {
-		_, err = a.tar.Write(content)
+		_, err = io.Copy(a.tar, content)
 	}
 	return err
 }
@@ -104,9 +106,5 @@ func (a *saver) blob(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.tar.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: st.Size()}); err != nil {
-		return err
-	}
-	_, err = io.Copy(a.tar, f)
-	return err
+	return a.file(&tar.Header{Name: name, Size: st.Size()}, f)
 }

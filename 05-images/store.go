@@ -124,13 +124,23 @@ func (s *Store) writeIndex(index v1.IndexManifest) error {
 // writeFile replaces a file so that a crash leaves the old or the new content:
 // a rename(2) is atomic, and the data are on disk before it.
 func writeFile(name string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), temporary)
+	return atomically(filepath.Dir(name), func(f *os.File) (string, error) {
+		_, err := f.Write(data)
+		return name, err
+	})
+}
+
+// atomically makes a file in dir that gets the name which fill returns when it
+// is complete and on disk.
+func atomically(dir string, fill func(*os.File) (name string, err error)) error {
+	f, err := os.CreateTemp(dir, temporary)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+	defer f.Close()
+	name, err := fill(f)
+	if err = errors.Join(err, f.Chmod(0o644), f.Sync()); err != nil {
 		return err
 	}
 	return rename(f.Name(), name)

@@ -33,9 +33,13 @@ func TestAnImageIsFoundByAllItsNames(t *testing.T) {
 		require.Equal(t, added.ID, got.ID)
 		require.Equal(t, []string{"web:1", "localhost:5000/team/web:latest"}, got.Names)
 	}
-	for _, ref := range []string{"web", "web:2", "team/web", "sha256:" + added.ID[70:], someDigest} {
+	for _, ref := range []string{"web", "web:2", "team/web", "sha256:" + added.ID[70:], "sha256:0", someDigest} {
 		_, err := s.Get(ref)
 		require.ErrorIs(t, err, images.ErrNotFound, ref)
+	}
+	for _, ref := range []string{"", "sha256:", "Web", ":"} {
+		_, err := s.Get(ref)
+		require.ErrorIs(t, err, images.ErrReference, ref)
 	}
 }
 
