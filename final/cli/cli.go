@@ -64,6 +64,9 @@ func (a *app) root() *cobra.Command {
 		a.imagesCommand(), a.pullCommand(), a.removeImageCommand(), a.tagCommand(),
 		a.infoCommand(), a.versionCommand(), a.daemonCommand(),
 	)
+	for _, c := range root.Commands() {
+		c.DisableFlagsInUseLine = true // "[OPTIONS]" is where they go
+	}
 	return root
 }
 

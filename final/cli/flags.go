@@ -49,7 +49,7 @@ func (f *createFlags) bindProcess(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.envFiles, "env-file", nil, "read environment variables from a `file`")
 	fs.StringVar(&f.entrypoint, "entrypoint", "", "replace the image's entrypoint")
 	fs.StringVarP(&f.config.User, "user", "u", "", "`NAME|UID[:GROUP|GID]`")
-	fs.StringArrayVar(&f.host.GroupAdd, "group-add", nil, "one more group")
+	fs.StringArrayVar(&f.host.GroupAdd, "group-add", nil, "one more `group`")
 	fs.StringVarP(&f.config.WorkingDir, "workdir", "w", "", "working directory in the container")
 	fs.StringVar(&f.config.StopSignal, "stop-signal", "", "what \"stop\" sends")
 	fs.Func("stop-timeout", "`seconds` that \"stop\" waits before it kills", func(s string) error {
@@ -68,14 +68,14 @@ func (f *createFlags) bindProcess(fs *pflag.FlagSet) {
 func (f *createFlags) bindStreams(fs *pflag.FlagSet) {
 	fs.BoolVarP(&f.config.OpenStdin, "interactive", "i", false, "keep standard input open")
 	fs.BoolVarP(&f.config.Tty, "tty", "t", false, "give the process a terminal")
-	fs.StringArrayVarP(&f.attach, "attach", "a", nil, "attach to stdin, stdout or stderr only")
+	fs.StringArrayVarP(&f.attach, "attach", "a", nil, "attach to one `stream` only: stdin, stdout or stderr")
 }
 
 func (f *createFlags) bindLimits(fs *pflag.FlagSet) {
 	r := &f.host.Resources
 	fs.FuncP("memory", "m", "limit of memory in `bytes`, or 64m, 1g", bytesTo(&r.Memory))
-	fs.Func("memory-swap", "limit of memory and swap together, -1 for none", bytesTo(&r.MemorySwap))
-	fs.Func("memory-reservation", "what memory is reclaimed down to when it is short", bytesTo(&r.MemoryReservation))
+	fs.Func("memory-swap", "limit of memory and swap in `bytes`, -1 for none", bytesTo(&r.MemorySwap))
+	fs.Func("memory-reservation", "`bytes` that memory is reclaimed down to when it is short", bytesTo(&r.MemoryReservation))
 	fs.Func("cpus", "`number` of processors, 0.5 for half of one", func(s string) error {
 		n, err := strconv.ParseFloat(s, 64)
 		if err != nil || n < 0 || n > 1e6 {
@@ -87,7 +87,7 @@ func (f *createFlags) bindLimits(fs *pflag.FlagSet) {
 	fs.StringVar(&r.CpusetCpus, "cpuset-cpus", "", "processors to run on: 0-2,4")
 	fs.StringVar(&r.CpusetMems, "cpuset-mems", "", "memory nodes to use")
 	fs.Int64VarP(&r.CPUShares, "cpu-shares", "c", 0, "share of processor time, relative to others")
-	fs.Func("pids-limit", "limit of processes, -1 for none", func(s string) error {
+	fs.Func("pids-limit", "limit of processes, a `number` or -1 for none", func(s string) error {
 		n, err := strconv.ParseInt(s, 10, 64)
 		r.PidsLimit = &n
 		return err
@@ -97,15 +97,15 @@ func (f *createFlags) bindLimits(fs *pflag.FlagSet) {
 		r.Ulimits = append(r.Ulimits, limit)
 		return err
 	})
-	fs.Func("shm-size", "size of /dev/shm", bytesTo(&f.host.ShmSize))
+	fs.Func("shm-size", "size of /dev/shm in `bytes`", bytesTo(&f.host.ShmSize))
 	fs.IntVar(&f.host.OomScoreAdj, "oom-score-adj", 0, "how readily the kernel kills it: -1000 to 1000")
 }
 
 func (f *createFlags) bindIsolation(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.host.ReadonlyRootfs, "read-only", false, "mount the root file system read-only")
-	fs.StringArrayVar(&f.host.CapAdd, "cap-add", nil, "add a capability, or ALL")
-	fs.StringArrayVar(&f.host.CapDrop, "cap-drop", nil, "drop a capability, or ALL")
-	fs.StringArrayVar(&f.host.SecurityOpt, "security-opt", nil, "no-new-privileges, seccomp=unconfined|FILE, systempaths=unconfined")
+	fs.StringArrayVar(&f.host.CapAdd, "cap-add", nil, "add a `capability`, or ALL")
+	fs.StringArrayVar(&f.host.CapDrop, "cap-drop", nil, "drop a `capability`, or ALL")
+	fs.StringArrayVar(&f.host.SecurityOpt, "security-opt", nil, "`option`: no-new-privileges, seccomp=unconfined|FILE")
 	fs.StringVar((*string)(&f.host.PidMode), "pid", "", "PID namespace: host or container:NAME")
 	fs.StringVar((*string)(&f.host.IpcMode), "ipc", "", "IPC namespace: private, shareable, none, host, container:NAME")
 	fs.StringVar((*string)(&f.host.UTSMode), "uts", "", "UTS namespace: host")

@@ -18,7 +18,7 @@ func (f *createFlags) bindNetwork(fs *pflag.FlagSet) {
 	fs.Lookup("net").Hidden = true
 	fs.FuncP("publish", "p", "publish a port: `[[IP:]HOSTPORT:]PORT[/tcp|udp]`", f.publish)
 	fs.BoolVarP(&f.host.PublishAllPorts, "publish-all", "P", false, "publish all exposed ports to ports that are free")
-	fs.Func("expose", "expose a port without publishing it", func(s string) error {
+	fs.Func("expose", "expose a `port` without publishing it", func(s string) error {
 		port, err := network.ParsePort(s)
 		if err == nil {
 			f.expose(port)
