@@ -22,7 +22,7 @@ VM_TOOLS   := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static cpio=cpi
 LINT_TOOLS := shellcheck=shellcheck
 
 GOLANGCI    := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-GOVULNCHECK := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0
+GOVULNCHECK := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 # ARGS go to go test: make test ARGS='-run TestPivot ./01-chroot/...'
 ARGS ?= ./...
