@@ -27,6 +27,7 @@ var children = map[string]func(args []string) error{
 	"become": becomeChild,
 	"init":   initChild,
 	"locked": lockedChild,
+	"lost":   lostChild,
 	"device": deviceChild,
 }
 

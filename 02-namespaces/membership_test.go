@@ -1,13 +1,16 @@
 package namespaces_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -195,6 +198,38 @@ func TestNoGoroutineIsEverInAJoinedNamespaceByAccident(t *testing.T) {
 	for err := range errs {
 		require.NoError(t, err)
 	}
+}
+
+// lostChild has the bug: a thread that is in another namespace is unlocked,
+// and some goroutine that knows nothing of it runs there.
+func lostChild([]string) error {
+	home, err := namespaces.ID(0, namespaces.Net)
+	if err != nil {
+		return err
+	}
+	unshared := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		runtime.UnlockOSThread() // "we are done with it"
+		unshared <- err
+	}()
+	if err := <-unshared; err != nil {
+		return err
+	}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		here := make(chan uint64)
+		go func() { id, _ := namespaces.ID(0, namespaces.Net); here <- id }()
+		if <-here != home {
+			return nil
+		}
+	}
+	return errors.New("no goroutine was lost")
+}
+
+func TestUnlockedThreadTakesAStrangerAlong(t *testing.T) {
+	out, err := child("lost").CombinedOutput()
+	require.NoError(t, err, "the bug must bite: %s", out)
 }
 
 func inode(path string) (uint64, error) {

@@ -66,6 +66,7 @@ func (f *Failure) Unwrap() error {
 // Start starts cmd, which must come to call [Become], in the namespaces of c,
 // and returns when it has become its program; or a [*Failure], and then it has
 // ended. Descriptor 3 of the child is the protocol's; cmd's ExtraFiles follow.
+// Start replaces cmd.SysProcAttr.
 func Start(cmd *exec.Cmd, c Clone) error {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

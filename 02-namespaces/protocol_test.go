@@ -94,6 +94,18 @@ func TestChildThatDiesIsFoundByWait(t *testing.T) {
 	require.Equal(t, 5, exit.ExitCode())
 }
 
+func TestChildWhoseParentDiedEndsBeforeItsFirstStep(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	defer r.Close()
+	cmd := child("become", "hostname", "true")
+	cmd.ExtraFiles = []*os.File{r}
+	out, err := cmd.Output()
+	require.Error(t, err)
+	require.Equal(t, "wait for the parent: EOF\n", string(out))
+}
+
 func TestStartAsAnybodyMakesRootInside(t *testing.T) {
 	lab.NeedRoot(t) // to be somebody else
 	c := namespaces.Clone{New: []namespaces.Kind{namespaces.User, namespaces.UTS}}
