@@ -54,12 +54,12 @@ func (failing) Write([]byte) (int, error) { return 0, errors.New("no") }
 
 func TestLogLinesAreDecorated(t *testing.T) {
 	line := LogLine{Time: time.Unix(1700000000, 5), Data: []byte("hello\n"), Attrs: map[string]string{"b": "2 3", "a": "1"}}
-	wire := func(o LogOptions) string { return string(o.wire(line, true)) }
+	wire := func(o LogOptions) string { return string(o.wire(line, raw)) }
 	require.Equal(t, "hello\n", wire(LogOptions{}))
 	require.Equal(t, "2023-11-14T22:13:20.000000005Z hello\n", wire(LogOptions{Timestamps: true}))
 	require.Equal(t, "a=1,b=2+3 hello\n", wire(LogOptions{Details: true}))
 	require.Equal(t, "2023-11-14T22:13:20.000000005Z a=1,b=2+3 hello\n", wire(LogOptions{Timestamps: true, Details: true}))
-	require.Equal(t, "\x01\x00\x00\x00\x00\x00\x00\x06hello\n", string(LogOptions{}.wire(line, false)))
+	require.Equal(t, "\x01\x00\x00\x00\x00\x00\x00\x06hello\n", string(LogOptions{}.wire(line, framed)))
 	line.Stderr = true
-	require.Equal(t, "\x02\x00\x00\x00\x00\x00\x00\x06hello\n", string(LogOptions{}.wire(line, false)))
+	require.Equal(t, "\x02\x00\x00\x00\x00\x00\x00\x06hello\n", string(LogOptions{}.wire(line, framed)))
 }

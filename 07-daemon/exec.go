@@ -52,22 +52,19 @@ func (s *Server) execStart(w http.ResponseWriter, r *http.Request) error {
 	st, err := s.engine.Execs.ExecStart(context.WithoutCancel(r.Context()), name(r), o) // as in attach
 	switch {
 	case err != nil && !o.Detach && KindOf(err) != NotFound:
-		st = failedStart(err, o.TTY)
+		st = o.failed(err)
 	case err != nil || st.Conn == nil:
 		return err
 	}
 	return s.stream(w, r, st)
 }
 
-// failedStart is a stream that says why there is no process. Docker upgrades the
+// failed is a stream that says why there is no process. Docker upgrades the
 // connection first and starts the process then, so `docker exec` expects to read
 // the reason where the output would be, and asks for the exit code afterwards.
-func failedStart(err error, tty bool) Stream {
-	message := fmt.Appendf(nil, "%v\r\n", err)
-	if !tty {
-		message = AppendFrame(nil, stdcopy.Stdout, message)
-	}
-	return Stream{TTY: tty, Conn: lastWords{bytes.NewReader(message)}}
+func (o ExecStartOptions) failed(err error) Stream {
+	message := formatOf(o.TTY).encode(stdcopy.Stdout, fmt.Appendf(nil, "%v\r\n", err))
+	return Stream{TTY: o.TTY, Conn: lastWords{bytes.NewReader(message)}}
 }
 
 // lastWords is a Conn that has something to say and does not listen.

@@ -1,13 +1,11 @@
 package daemon_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net"
 	"net/http"
 	"os"
@@ -16,10 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/api/types/image"
-	"github.com/moby/moby/api/types/jsonstream"
 	"github.com/moby/moby/api/types/system"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -193,98 +188,6 @@ func TestAPanicCostsOneAnswerNotTheDaemon(t *testing.T) {
 	require.Equal(t, "OK", a.do("GET", "/_ping").body)
 }
 
-// scroll gives log lines as the test wants them.
-type scroll struct {
-	daemon.Views
-	tty   bool
-	lines iter.Seq2[daemon.LogLine, error]
-	asked daemon.LogOptions
-	ctx   context.Context
-}
-
-func (s *scroll) Logs(ctx context.Context, _ string, o daemon.LogOptions) (daemon.Logs, error) {
-	s.asked, s.ctx = o, ctx
-	return daemon.Logs{TTY: s.tty, Lines: s.lines}, nil
-}
-
-func TestFollowedLinesArriveOneByOne(t *testing.T) {
-	next := make(chan string)
-	views := &scroll{lines: func(yield func(daemon.LogLine, error) bool) {
-		for s := range next {
-			if !yield(daemon.LogLine{Data: []byte(s)}, nil) {
-				return
-			}
-		}
-	}}
-	a := serve(t, daemon.Engine{Views: views})
-	resp, err := a.http.Do(a.request("GET", "/containers/x/logs?stdout=1&follow=1"))
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	require.Equal(t, "application/vnd.docker.multiplexed-stream", resp.Header.Get("Content-Type"))
-	for _, line := range []string{"one\n", "two\n"} {
-		next <- line
-		frame := make([]byte, 8+len(line))
-		_, err := io.ReadFull(resp.Body, frame)
-		require.NoError(t, err)
-		require.Equal(t, line, string(frame[8:]))
-	}
-	close(next)
-	rest, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.Empty(t, rest)
-}
-
-func TestAReaderThatGoesAwayEndsTheLog(t *testing.T) {
-	views, ended := &scroll{}, make(chan struct{})
-	views.lines = func(func(daemon.LogLine, error) bool) {
-		<-views.ctx.Done()
-		close(ended)
-	}
-	a := serve(t, daemon.Engine{Views: views})
-	ctx, cancel := context.WithCancel(t.Context())
-	resp, err := a.http.Do(a.request("GET", "/containers/x/logs?stdout=1&follow=1").WithContext(ctx))
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	cancel()
-	before(t, ended)
-}
-
-func TestLogOptionsAreHandedOn(t *testing.T) {
-	views := &scroll{tty: true, lines: func(yield func(daemon.LogLine, error) bool) {
-		_ = yield(daemon.LogLine{Data: []byte("out\n")}, nil) && yield(daemon.LogLine{Stderr: true, Data: []byte("err\n")}, nil) &&
-			yield(daemon.LogLine{}, errors.New("disk on fire"))
-	}}
-	a := serve(t, daemon.Engine{Views: views})
-	r := a.do("GET", "/containers/x/logs?stdout=1&tail=5&since=100.25&until=200")
-	require.Equal(t, "application/vnd.docker.raw-stream", r.Header.Get("Content-Type"))
-	require.Equal(t, "out\nError grabbing logs: disk on fire\n", r.body, "an error that comes late goes where the lines go")
-	require.True(t, views.asked.Since.Equal(time.Unix(100, 25e7)) && views.asked.Until.Equal(time.Unix(200, 0)))
-	for tail, want := range map[string]int{"5": 5, "0": 0, "all": -1, "": -1, "-3": -1, "x": -1} {
-		a.do("GET", "/containers/x/logs?stderr=1&tail="+tail)
-		require.Equal(t, want, views.asked.Tail, tail)
-	}
-}
-
-func TestLogsAreSelectedAndDecorated(t *testing.T) {
-	a := serveMemory(t)
-	id := a.run("warn", "a", "warning")
-	a.wait(id)
-	read := func(query string) (stdout, stderr string) {
-		var out, errs bytes.Buffer
-		_, err := stdcopy.StdCopy(&out, &errs, strings.NewReader(a.do("GET", "/containers/"+id+"/logs?"+query).body))
-		require.NoError(t, err)
-		return out.String(), errs.String()
-	}
-	stdout, stderr := read("stdout=1&stderr=1")
-	require.Equal(t, []string{"", "a warning\n"}, []string{stdout, stderr})
-	_, stderr = read("stdout=1")
-	require.Empty(t, stderr)
-	_, stderr = read("stderr=1&timestamps=1")
-	require.Regexp(t, `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z a warning\n$`, stderr)
-	_, stderr = read("stderr=1&since=" + fmt.Sprint(time.Now().Add(time.Hour).Unix()))
-	require.Empty(t, stderr)
-}
-
 func TestWaitIsArmedBeforeItAnswers(t *testing.T) {
 	a := serveMemory(t)
 	for _, condition := range []string{"next-exit", "removed"} {
@@ -305,84 +208,6 @@ func TestWaitIsArmedBeforeItAnswers(t *testing.T) {
 	id := a.create(container.Config{Cmd: []string{"true"}})
 	require.Zero(t, a.wait(id), "one that was never started is not running")
 	require.Equal(t, 200, a.do("POST", "/v1.29/containers/"+id+"/wait?condition=next-exit").StatusCode, "1.29 knew no conditions")
-}
-
-func TestPullShowsProgressAndThenItsError(t *testing.T) {
-	a := serveMemory(t)
-	lines := func(r answer) (messages []map[string]any) {
-		for line := range strings.Lines(r.body) {
-			messages = append(messages, gjson(t, line))
-		}
-		return messages
-	}
-	r := a.do("POST", "/images/create?fromImage=alpine&tag=3.20")
-	require.Equal(t, 200, r.StatusCode)
-	require.Equal(t, "application/json", r.Header.Get("Content-Type"))
-	got := lines(r)
-	require.Equal(t, "Pulling from alpine", got[0]["status"])
-	require.Equal(t, map[string]any{"current": 4096.0, "total": 4096.0}, got[len(got)-2]["progressDetail"])
-	require.Equal(t, 200, a.do("GET", "/images/alpine:3.20/json").StatusCode)
-
-	r = a.do("POST", "/images/create?fromImage=missing&tag=latest")
-	require.Equal(t, 404, r.StatusCode, "nothing was sent yet, so the status can still tell")
-	require.Contains(t, r.message(t), "pull access denied")
-
-	r = a.do("POST", "/images/create?fromImage=broken&tag=latest")
-	require.Equal(t, 200, r.StatusCode)
-	got = lines(r)
-	last := got[len(got)-1]
-	require.Equal(t, "read layer of broken:latest: unexpected EOF", last["error"])
-	require.Equal(t, map[string]any{"code": 500.0, "message": last["error"]}, last["errorDetail"])
-	require.Equal(t, 404, a.do("GET", "/images/broken/json").StatusCode)
-}
-
-// registry remembers what it was asked for, and pulls until nobody listens.
-type registry struct {
-	asked daemon.PullOptions
-	ended chan error
-}
-
-func (*registry) List(context.Context, daemon.ImageListOptions) ([]image.Summary, error) {
-	return nil, nil
-}
-func (*registry) Inspect(context.Context, string) (v image.InspectResponse, err error) { return v, err }
-func (*registry) Tag(context.Context, string, string) error                            { return nil }
-func (*registry) Remove(context.Context, string, daemon.ImageRemoveOptions) ([]image.DeleteResponse, error) {
-	return nil, nil
-}
-func (r *registry) Pull(ctx context.Context, o daemon.PullOptions, progress func(jsonstream.Message)) error {
-	r.asked = o
-	if o.Auth.Username != "" {
-		return nil
-	}
-	progress(jsonstream.Message{Status: "waiting"})
-	<-ctx.Done()
-	r.ended <- ctx.Err()
-	return ctx.Err()
-}
-
-func TestCredentialsAndPlatformReachThePull(t *testing.T) {
-	images := &registry{}
-	a := serve(t, daemon.Engine{Images: images})
-	req := a.request("POST", "/images/create?fromImage=host/a&tag=1&platform=linux/arm64")
-	req.Header.Set("X-Registry-Auth", "eyJ1c2VybmFtZSI6Im1lIiwicGFzc3dvcmQiOiJzZWNyZXQifQ==")
-	require.Equal(t, 200, a.send(req).StatusCode)
-	require.Equal(t, []string{"host/a:1", "linux/arm64", "me", "secret"},
-		[]string{images.asked.Ref, images.asked.Platform, images.asked.Auth.Username, images.asked.Auth.Password})
-}
-
-func TestAClientThatGoesAwayEndsThePull(t *testing.T) {
-	images := &registry{ended: make(chan error, 1)}
-	a := serve(t, daemon.Engine{Images: images})
-	ctx, cancel := context.WithCancel(t.Context())
-	resp, err := a.http.Do(a.request("POST", "/images/create?fromImage=a&tag=1").WithContext(ctx))
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	var line map[string]any
-	require.NoError(t, json.NewDecoder(resp.Body).Decode(&line))
-	require.Equal(t, "waiting", line["status"])
-	cancel()
-	require.ErrorIs(t, before(t, images.ended), context.Canceled)
 }
 
 func TestEventsArriveAsTheyHappen(t *testing.T) {

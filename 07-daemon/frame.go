@@ -5,11 +5,43 @@ import (
 	"io"
 
 	"github.com/moby/moby/api/pkg/stdcopy"
+	"github.com/moby/moby/api/types"
 )
 
+// format is how a process's output is written on the wire.
+type format int
+
+const (
+	framed format = iota
+	raw           // a terminal has mixed the streams already
+)
+
+func formatOf(tty bool) format {
+	if tty {
+		return raw
+	}
+	return framed
+}
+
+// mediaType names the format for the client. Before API 1.42 it had to inspect
+// the container to know.
+func (f format) mediaType(v Version) string {
+	if f == raw || v.Less(Version{1, 42}) {
+		return types.MediaTypeRawStream
+	}
+	return types.MediaTypeMultiplexedStream
+}
+
+func (f format) encode(stream stdcopy.StdType, p []byte) []byte {
+	if f == raw {
+		return p
+	}
+	return AppendFrame(nil, stream, p)
+}
+
 // AppendFrame appends to buf what a process wrote, in Docker's wire format. One
-// connection carries standard output and standard error; without a terminal,
-// which mixes them anyhow, each piece is put into a frame:
+// connection carries standard output and standard error, so unless a terminal has
+// mixed them each piece is put into a frame:
 //
 //	 0        1 2 3    4 5 6 7                8 …
 //	┌────────┬───────┬──────────────────────┬─────────┐

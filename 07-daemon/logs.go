@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/moby/moby/api/pkg/stdcopy"
 )
@@ -26,7 +25,8 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", streamType(r, log.TTY))
+	as := formatOf(log.TTY)
+	w.Header().Set("Content-Type", as.mediaType(version(r)))
 	out := http.NewResponseController(w)
 	w.WriteHeader(http.StatusOK)
 	if err := out.Flush(); err != nil { // following a silent container shows nothing else for long
@@ -34,12 +34,12 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	}
 	for line, err := range log.Lines {
 		if err != nil {
-			return logFailure(w, log.TTY, err)
+			return logFailure(w, as, err)
 		}
 		if !o.wants(line) {
 			continue
 		}
-		if _, err := w.Write(o.wire(line, log.TTY)); err != nil {
+		if _, err := w.Write(o.wire(line, as)); err != nil {
 			return nil // the reader went away
 		}
 		if o.Follow {
@@ -78,8 +78,8 @@ func (o LogOptions) wants(line LogLine) bool {
 	return line.Stderr && o.Stderr || !line.Stderr && o.Stdout
 }
 
-// wire is a line as it is sent: decorated, and in a frame unless there is a terminal.
-func (o LogOptions) wire(line LogLine, tty bool) []byte {
+// wire is a line as it is sent.
+func (o LogOptions) wire(line LogLine, as format) []byte {
 	var b []byte
 	if o.Timestamps {
 		b = line.Time.UTC().AppendFormat(b, timestamp)
@@ -89,14 +89,11 @@ func (o LogOptions) wire(line LogLine, tty bool) []byte {
 		b = append(b, details(line.Attrs)...)
 		b = append(b, ' ')
 	}
-	b = append(b, line.Data...)
-	switch {
-	case tty:
-		return b
-	case line.Stderr:
-		return AppendFrame(nil, stdcopy.Stderr, b)
+	stream := stdcopy.Stdout
+	if line.Stderr {
+		stream = stdcopy.Stderr
 	}
-	return AppendFrame(nil, stdcopy.Stdout, b)
+	return as.encode(stream, append(b, line.Data...))
 }
 
 // details is "key=value,key=value", escaped as in a URL.
@@ -110,8 +107,8 @@ func details(attrs map[string]string) []byte {
 
 // logFailure tells the reader why the log ends here. The status was sent long
 // ago, so the message goes where the lines go.
-func logFailure(w io.Writer, tty bool, err error) error {
-	message := LogLine{Time: time.Now(), Stderr: true, Data: fmt.Appendf(nil, "Error grabbing logs: %v\n", err)}
-	_, _ = w.Write(LogOptions{}.wire(message, tty)) // the reader may be gone
+func logFailure(w io.Writer, as format, err error) error {
+	message := fmt.Appendf(nil, "Error grabbing logs: %v\n", err)
+	_, _ = w.Write(as.encode(stdcopy.Stderr, message)) // the reader may be gone
 	return err
 }

@@ -43,7 +43,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, st Stream) error
 	if !st.TTY {
 		keys = nil // without a terminal these are bytes like any other
 	}
-	c, err := hijack(w, r, st.TTY)
+	c, err := hijack(w, r, formatOf(st.TTY))
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ type client struct {
 
 // hijack answers the request and takes the connection over. A client that asks
 // for an upgrade gets 101, so that proxies know; others get 200 and the same bytes.
-func hijack(w http.ResponseWriter, r *http.Request, tty bool) (*client, error) {
+func hijack(w http.ResponseWriter, r *http.Request, f format) (*client, error) {
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, fmt.Errorf("hijack the connection: %w", err)
@@ -112,7 +112,7 @@ func hijack(w http.ResponseWriter, r *http.Request, tty bool) (*client, error) {
 	status := "200 OK"
 	if r.Header.Get("Upgrade") != "" {
 		status = "101 UPGRADED"
-		h.Set("Content-Type", streamType(r, tty))
+		h.Set("Content-Type", f.mediaType(version(r)))
 		h.Set("Connection", "Upgrade")
 		h.Set("Upgrade", "tcp")
 	}
@@ -124,15 +124,6 @@ func hijack(w http.ResponseWriter, r *http.Request, tty bool) (*client, error) {
 		return nil, fmt.Errorf("answer the upgrade: %w", err)
 	}
 	return &client{conn, buffered.Reader}, nil
-}
-
-// streamType tells the client whether there are frames. Before API 1.42 it had
-// to inspect the container to know.
-func streamType(r *http.Request, tty bool) string {
-	if tty || version(r).Less(Version{1, 42}) {
-		return types.MediaTypeRawStream
-	}
-	return types.MediaTypeMultiplexedStream
 }
 
 // Read reads what the client sent.

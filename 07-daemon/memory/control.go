@@ -39,25 +39,38 @@ func (e control) Rename(_ context.Context, ref, name string) error {
 }
 
 // Pause implements daemon.Control. It is only remembered: nothing can stop a goroutine.
-func (e control) Pause(_ context.Context, ref string) error { return e.setPaused(ref, true) }
+func (e control) Pause(_ context.Context, ref string) error {
+	return e.pausing(ref, func(c *ctr) error {
+		if c.paused {
+			return daemon.Errorf(daemon.Conflict, "container %s is already paused", c.id)
+		}
+		c.paused = true
+		return nil
+	})
+}
 
 // Unpause implements daemon.Control.
-func (e control) Unpause(_ context.Context, ref string) error { return e.setPaused(ref, false) }
+func (e control) Unpause(_ context.Context, ref string) error {
+	return e.pausing(ref, func(c *ctr) error {
+		if !c.paused {
+			return daemon.Errorf(daemon.Conflict, "container %s is not paused", c.id)
+		}
+		c.paused = false
+		return nil
+	})
+}
 
-func (e control) setPaused(ref string, paused bool) error {
+func (e control) pausing(ref string, change func(*ctr) error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c, err := e.find(ref)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !c.proc.running():
-		return daemon.Errorf(daemon.Conflict, "container %s is not running", c.id)
-	case c.paused == paused:
-		return daemon.Errorf(daemon.Conflict, "container %s: paused is %t already", c.id, paused)
 	}
-	c.paused = paused
-	return nil
+	if !c.proc.running() {
+		return daemon.Errorf(daemon.Conflict, "container %s is not running", c.id)
+	}
+	return change(c)
 }
 
 // Update implements daemon.Control.

@@ -16,8 +16,10 @@ import (
 	"cutaway/07-daemon/memory"
 )
 
-// stops are the requests of the tour. What `docker run -d` does is numbers 2 to 4.
-var stops = []struct{ method, path, body string }{
+// stop is one request of the tour.
+type stop struct{ method, path, body string }
+
+var stops = []stop{
 	{"GET", "/_ping", ""},
 	{"POST", "/v1.50/containers/create?name=web", `{"Image":"toolbox","Cmd":["echo","hello from a goroutine"]}`},
 	{"POST", "/v1.50/containers/web/start", ""},
@@ -43,7 +45,7 @@ func show(ctx context.Context, _ string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
+	ctx, end := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	go func() { served <- daemon.New(memory.New().API(), daemon.Options{}).Serve(ctx, l) }()
 
@@ -53,22 +55,22 @@ func show(ctx context.Context, _ string) error {
 		},
 	}}
 	for _, at := range stops {
-		if err = visit(client, at.method, at.path, at.body); err != nil {
+		if err = at.visit(client); err != nil {
 			break
 		}
 	}
-	stop()
+	end()
 	return errors.Join(err, <-served)
 }
 
 // visit makes one request and prints both sides.
-func visit(client *http.Client, method, path, body string) error {
-	fmt.Println(curl(method, path, body))
-	req, err := http.NewRequest(method, "http://localhost"+strings.ReplaceAll(path, `"`, "%22"), strings.NewReader(body))
+func (s stop) visit(client *http.Client) error {
+	fmt.Println(s.curl())
+	req, err := http.NewRequest(s.method, "http://localhost"+strings.ReplaceAll(s.path, `"`, "%22"), strings.NewReader(s.body))
 	if err != nil {
 		return err
 	}
-	if body != "" {
+	if s.body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := client.Do(req)
@@ -89,13 +91,13 @@ func visit(client *http.Client, method, path, body string) error {
 }
 
 // curl is the command that sends the same request.
-func curl(method, path, body string) string {
+func (s stop) curl() string {
 	words := []string{"$ curl -g --unix-socket /tmp/cutaway-api.sock"}
-	if method != "GET" {
-		words = append(words, "-X "+method)
+	if s.method != "GET" {
+		words = append(words, "-X "+s.method)
 	}
-	if body != "" {
-		words = append(words, "-H 'Content-Type: application/json' -d '"+body+"'")
+	if s.body != "" {
+		words = append(words, "-H 'Content-Type: application/json' -d '"+s.body+"'")
 	}
-	return strings.Join(append(words, "'http://localhost"+path+"'"), " ")
+	return strings.Join(append(words, "'http://localhost"+s.path+"'"), " ")
 }
