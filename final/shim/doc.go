@@ -37,3 +37,10 @@
 //
 // The log and exit.json are not synced to the disk.
 package shim
+
+import "embed"
+
+// Source is this package's own source, for explain.
+//
+//go:embed *.go
+var Source embed.FS

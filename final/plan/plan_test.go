@@ -1,0 +1,193 @@
+package plan
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	namespaces "cutaway/02-namespaces"
+	"cutaway/final/volume"
+
+	"github.com/stretchr/testify/require"
+)
+
+// note is a step that a test can watch.
+type note struct {
+	name string
+	log  *journalOf
+	err  error
+}
+
+// journalOf is what happened, in order.
+type journalOf struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (j *journalOf) add(s string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = append(j.lines, s)
+}
+
+func (n note) Do() error {
+	n.log.add("do " + n.name)
+	return n.err
+}
+
+func (n note) Undo() error {
+	n.log.add("undo " + n.name)
+	return nil
+}
+
+func (n note) String() string { return n.name }
+
+func runner(child func(*Plan, []*Item) error) *Runner {
+	return &Runner{Child: child, Abort: func() {}}
+}
+
+func TestInsideFollowsWhenEveryLaneHasEnded(t *testing.T) {
+	log := &journalOf{}
+	p := New("c")
+	for _, lane := range []Lane{Root, Limits, Wire, Process} {
+		p.Add(lane, note{string(lane) + "1", log, nil}, note{string(lane) + "2", log, nil})
+	}
+	p.Add(Inside, note{"inside", log, nil})
+	err := runner(func(_ *Plan, inside []*Item) error {
+		require.Len(t, inside, 1)
+		log.add("child")
+		return nil
+	}).Run(p)
+	require.NoError(t, err)
+	require.Len(t, log.lines, 9)
+	require.Equal(t, "child", log.lines[8])
+	for _, it := range p.Items[:8] {
+		require.Equal(t, Done, it.State)
+	}
+}
+
+func TestAFailureUndoesWhatWasBegunLastFirst(t *testing.T) {
+	log := &journalOf{}
+	p := New("c")
+	p.List(note{"engine's", log, nil})
+	p.Add(Root, note{"a", log, nil}, note{"b", log, syscall.EBUSY}, note{"never", log, nil})
+	aborted := false
+	err := (&Runner{Abort: func() { aborted = true }}).Run(p)
+	require.ErrorIs(t, err, syscall.EBUSY)
+	require.True(t, aborted)
+	require.Equal(t, []string{"do a", "do b", "undo b", "undo a"}, log.lines)
+	var f *Failure
+	require.ErrorAs(t, err, &f)
+	require.Equal(t, "plan.note", f.Step)
+}
+
+func TestAPanicOfAStepIsItsFailure(t *testing.T) {
+	p := New("c")
+	p.Add(Root, panics{})
+	require.ErrorContains(t, (&Runner{Abort: func() {}}).Run(p), "panic: oh")
+}
+
+type panics struct{}
+
+func (panics) Do() error      { panic("oh") }
+func (panics) String() string { return "" }
+
+func TestAPlanComesBackFromTheDiskAsItWas(t *testing.T) {
+	dir, made := t.TempDir(), filepath.Join(t.TempDir(), "made")
+	p := New("c")
+	p.Add(Root, volume.Directory{Path: made}, volume.File{Path: made + "/f", Content: "x"})
+	p.Add(Inside, namespaces.Hostname{Name: "web"})
+	require.NoError(t, p.Keep(dir))
+	require.Error(t, runner(func(*Plan, []*Item) error { return errors.New("stop here") }).Run(p))
+	require.NoError(t, p.Close())
+
+	back, err := Load(dir)
+	require.NoError(t, err)
+	defer back.Close()
+	require.Len(t, back.Items, 3)
+	for i := range p.Items {
+		require.Equal(t, p.Items[i].Step, back.Items[i].Step)
+		require.Equal(t, p.Items[i].State, back.Items[i].State)
+	}
+	require.FileExists(t, made+"/f")
+}
+
+func TestATornJournalTellsOfWhatWasBegun(t *testing.T) {
+	dir := t.TempDir()
+	p := New("c")
+	p.Add(Root, volume.Directory{Path: "/a"}, volume.Directory{Path: "/b"})
+	require.NoError(t, p.Keep(dir))
+	require.NoError(t, p.Close())
+	require.NoError(t, os.WriteFile(journalIn(dir), []byte(`{"i":0,"state":"begun"}`+"\n"+`{"i":1,"sta`), 0o600))
+	back, err := Load(dir)
+	require.NoError(t, err)
+	defer back.Close()
+	require.Equal(t, Begun, back.Items[0].State)
+	require.Equal(t, Waiting, back.Items[1].State)
+}
+
+func TestAPlanThatIsNotThere(t *testing.T) {
+	_, err := Load(t.TempDir())
+	require.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+func TestAStepThatCouldNotBeReadBackIsRefused(t *testing.T) {
+	p := New("c")
+	p.Add(Root, panics{})
+	require.ErrorContains(t, p.Keep(t.TempDir()), "plan.panics is not in the catalogue")
+}
+
+func TestEveryStepSurvivesTheWayThroughJSON(t *testing.T) {
+	for _, s := range Steps {
+		data, err := json.Marshal(Wrapped{s})
+		require.NoError(t, err)
+		var back Wrapped
+		require.NoError(t, json.Unmarshal(data, &back), "%s", data)
+		require.Equal(t, nameOf(s), nameOf(back.Step))
+	}
+}
+
+// demonstrations are steps of the chapters that no container needs.
+var demonstrations = map[string]bool{
+	"chroot.Chroot": true, "namespaces.ClockOffset": true, "namespaces.Loopback": true, "namespaces.Maps": true,
+}
+
+func TestTheCatalogueHasEveryStepOfTheChapters(t *testing.T) {
+	for _, dir := range []string{"01-chroot", "02-namespaces", "03-cgroups", "04-unionfs", "06-network", "final/security", "final/shim", "final/volume"} {
+		files, err := filepath.Glob("../../" + dir + "/*.go")
+		require.NoError(t, err)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+			require.NoError(t, err)
+			for _, decl := range f.Decls {
+				name, ok := doer(decl)
+				if name = f.Name.Name + "." + name; ok && !demonstrations[name] {
+					_, known := catalogue()[name]
+					require.True(t, known, name)
+				}
+			}
+		}
+	}
+}
+
+// doer is the exported type whose method Do() a declaration is.
+func doer(decl ast.Decl) (string, bool) {
+	fn, ok := decl.(*ast.FuncDecl)
+	if !ok || fn.Recv == nil || fn.Name.Name != "Do" || fn.Type.Params.NumFields() != 0 {
+		return "", false
+	}
+	id, ok := fn.Recv.List[0].Type.(*ast.Ident)
+	return id.Name, ok && id.IsExported()
+}
