@@ -120,10 +120,10 @@ func (u *unpacker) entry(h *tar.Header, content io.Reader) error {
 	base := path.Base(name)
 	name = path.Join(u.lastReal, base)
 	if hidden, ok := strings.CutPrefix(base, whiteoutPrefix); ok {
-		return u.whiteout(dir, u.lastReal, hidden)
+		return u.whiteout(dir, hidden, h)
 	}
 	if h.Typeflag == tar.TypeChar && h.Devmajor == 0 && h.Devminor == 0 {
-		return u.hide(dir, name) // overlay's own whiteout: somebody archived an upper directory
+		return u.whiteout(dir, base, h) // overlay's own: somebody archived an upper directory
 	}
 	if err := u.create(dir, name, entry{h, content}); err != nil {
 		if errors.Is(err, errLeftOut) {

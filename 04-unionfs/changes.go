@@ -131,7 +131,8 @@ func unionNodes(diff []node, lowers []string) []node {
 		}
 		nodes = append(nodes, n)
 		if n.isDir() && isOpaque(n.file) {
-			nodes = append(nodes, node{Change: Change{Deleted, path.Join(n.Path, opaqueName)}})
+			n.Change = Change{Deleted, path.Join(n.Path, opaqueName)}
+			nodes = append(nodes, n)
 		}
 	}
 	return nodes

@@ -104,8 +104,7 @@ func (u *unpacker) hardLink(name, target string) error {
 	if err != nil {
 		return err
 	}
-	from, err := u.dir(path.Dir(target))
-	if err != nil {
+	if _, err := u.dir(path.Dir(target)); err != nil {
 		return err
 	}
 	target = path.Join(u.lastReal, path.Base(target))
@@ -113,6 +112,10 @@ func (u *unpacker) hardLink(name, target string) error {
 		if err := u.copyUp(n); err != nil {
 			return err
 		}
+	}
+	from, err := u.dir(path.Dir(target))
+	if err != nil {
+		return err
 	}
 	to, err := u.open(path.Dir(name))
 	if err != nil {
@@ -126,8 +129,11 @@ func (u *unpacker) hardLink(name, target string) error {
 // copyUp makes a file of a layer below again in this one.
 func (u *unpacker) copyUp(n node) error {
 	h, err := header(n)
-	if err != nil || h == nil || h.Typeflag != tar.TypeReg {
-		return errors.Join(err, u.entry(h, nil))
+	if err != nil {
+		return err
+	}
+	if h.Typeflag != tar.TypeReg {
+		return u.entry(h, nil)
 	}
 	f, err := os.Open(n.file)
 	if err != nil {

@@ -91,22 +91,26 @@ func packFile(tw *tar.Writer, h *tar.Header, file string) error {
 
 // header describes a node; nil for a socket, which means nothing without the process that listens on it.
 func header(n node) (*tar.Header, error) {
-	name := strings.TrimPrefix(n.Path, "/")
-	dir, base := path.Split(name)
-	if n.Kind == Deleted {
-		return &tar.Header{Typeflag: tar.TypeReg, Name: dir + whiteoutPrefix + base, ModTime: time.Unix(0, 0)}, nil
-	}
-	if strings.HasPrefix(base, whiteoutPrefix) {
-		return nil, fmt.Errorf("archive %q: its name would read as a whiteout", n.Path)
-	}
-	st := &n.st
+	name, base, st := strings.TrimPrefix(n.Path, "/"), path.Base(n.Path), &n.st
 	h := &tar.Header{
 		Name: name, Mode: int64(st.Mode & 0o7777), Uid: int(st.Uid), Gid: int(st.Gid),
 		ModTime: time.Unix(st.Mtim.Unix()), Format: tar.FormatPAX,
 	}
+	switch {
+	case n.Kind == Deleted:
+		h.Typeflag, h.Name = tar.TypeReg, strings.TrimSuffix(name, base)+whiteoutPrefix+base
+		if base == opaqueName {
+			h.Mode, h.ModTime = h.Mode&0o777, time.Unix(0, 0) // st is the directory's
+		}
+		return h, nil
+	case strings.HasPrefix(base, whiteoutPrefix):
+		return nil, fmt.Errorf("archive %q: its name would read as a whiteout", n.Path)
+	case name == "":
+		h.Name = "."
+	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
-		h.Typeflag, h.Name = tar.TypeDir, name+"/"
+		h.Typeflag, h.Name = tar.TypeDir, h.Name+"/"
 	case unix.S_IFREG:
 		h.Typeflag, h.Size = tar.TypeReg, st.Size
 	case unix.S_IFLNK:

@@ -112,6 +112,14 @@ var stacks = []struct {
 		f b 0640 1
 		d d 0755
 		h d/a b`},
+	{"a hard link and its file may be named through symbolic links", []string{"f usr/lib/a 0640 1", "l lib usr/lib\nh lib/b lib/a\nh c lib/b"}, `
+		d . 0755
+		f c 0640 1
+		l lib usr/lib
+		d usr 0755
+		d usr/lib 0755
+		h usr/lib/a c
+		h usr/lib/b c`},
 	{"an entry goes through a symbolic link of its layer", []string{"d usr/lib 0755\nl lib usr/lib\nf lib/x 0644 1"}, `
 		d . 0755
 		l lib usr/lib

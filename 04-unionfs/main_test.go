@@ -30,12 +30,12 @@ var epoch = time.Unix(1_000_000_000, 0)
 //
 //	d etc 0755 0:0            a directory, mode, owner (root if absent)
 //	f etc/passwd 0644 root    a file, mode, content (may be absent)
-//	l bin usr/bin             a symbolic link and where it leads
+//	l bin usr/bin             a symbolic link and where it leads (and a mode, for tests that count bits)
 //	h etc/copy etc/passwd     a hard link and the other name
 //	c dev/null 0666 1,3       a character device
 //	p run/pipe 0600           a FIFO
 //	w etc/passwd              a whiteout
-//	o etc                     an opaque directory
+//	o etc                     an opaque directory (and its mode and owner, which Docker writes there)
 func archive(t testing.TB, text string) []byte {
 	t.Helper()
 	var buf bytes.Buffer
@@ -67,8 +67,10 @@ func parse(line string) (*tar.Header, string) {
 		return h, more
 	case "l":
 		h.Typeflag, h.Linkname = tar.TypeSymlink, arg
+		h.Mode, _ = strconv.ParseInt(more, 8, 64)
 	case "h":
 		h.Typeflag, h.Linkname = tar.TypeLink, arg
+		h.Mode, _ = strconv.ParseInt(more, 8, 64)
 	case "c":
 		h.Typeflag = tar.TypeChar
 		_, _ = fmt.Sscanf(more, "%d,%d", &h.Devmajor, &h.Devminor)
@@ -78,6 +80,10 @@ func parse(line string) (*tar.Header, string) {
 		h.Name = path.Join(path.Dir(name), ".wh."+path.Base(name))
 	case "o":
 		h.Name = path.Join(name, ".wh..wh..opq")
+		if more != "" {
+			h.ModTime = time.Unix(0, 0)
+			_, _ = fmt.Sscanf(more, "%d:%d", &h.Uid, &h.Gid)
+		}
 	}
 	return h, ""
 }

@@ -26,38 +26,43 @@ func isAUFS(name string) bool {
 	return ok && whiteoutPrefix+note != opaqueName
 }
 
-// whiteout acts on the entry .wh.HIDDEN in dir, whose name is parent.
-func (u *unpacker) whiteout(dir *os.File, parent, hidden string) error {
+// whiteout acts on the entry h, .wh.HIDDEN in dir. The whiteout keeps the look of the entry, for Diff.
+func (u *unpacker) whiteout(dir *os.File, hidden string, h *tar.Header) error {
 	switch hidden {
 	case opaqueName:
-		return u.hideAll(dir, parent)
+		return u.hideAll(dir, u.lastReal)
 	case "", ".", "..":
 		return fmt.Errorf("%w: a whiteout of %q", ErrEntry, hidden)
 	}
-	return u.hide(dir, path.Join(parent, hidden))
+	made, err := u.hide(dir, path.Join(u.lastReal, hidden))
+	if err != nil || !made {
+		return err
+	}
+	return u.attributes(dir, hidden, h)
 }
 
-// hide hides what the layers below have as name, in dir. What this archive itself made there stays.
+// hide hides what the layers below have as name, in dir, and reports whether it made a whiteout. What this archive itself made
+// there stays.
 //
 // A union driver gets a whiteout only where there is something to hide: in a directory that overlay has nothing to merge
 // with, it does not look for whiteouts, and readdir(3) would show them.
-func (u *unpacker) hide(dir *os.File, name string) error {
+func (u *unpacker) hide(dir *os.File, name string) (made bool, err error) {
 	fd, base := int(dir.Fd()), path.Base(name)
 	kind, err := kindOf(dir, base)
 	switch {
 	case err != nil:
-		return err
+		return false, err
 	case kind == unix.S_IFDIR:
-		return u.hideTree(dir, name)
+		return false, u.hideTree(dir, name)
 	case u.mark == "" && kind != 0 && !u.made[name]:
-		return os.NewSyscallError("unlinkat", unix.Unlinkat(fd, base, 0))
+		return false, os.NewSyscallError("unlinkat", unix.Unlinkat(fd, base, 0))
 	case u.mark == "" || kind != 0:
-		return nil
+		return false, nil
 	}
 	if _, ok := u.lookup(name); !ok {
-		return nil
+		return false, nil
 	}
-	return os.NewSyscallError("mknodat", unix.Mknodat(fd, base, unix.S_IFCHR, 0))
+	return true, os.NewSyscallError("mknodat", unix.Mknodat(fd, base, unix.S_IFCHR, 0))
 }
 
 // hideTree hides what the layers below have in a directory, and the directory too if that was all.
@@ -93,7 +98,7 @@ func (u *unpacker) hideAll(dir *os.File, name string) error {
 			return err
 		}
 		for _, e := range entries {
-			if err := u.hide(dir, path.Join(name, e.Name())); err != nil {
+			if _, err := u.hide(dir, path.Join(name, e.Name())); err != nil {
 				return err
 			}
 		}
