@@ -125,10 +125,11 @@ func (s *Store) load(d v1.Descriptor) (incoming, error) {
 	return in, err
 }
 
-// elsewhere tells that an image of index.json is not here: an image layout
-// need not have all blobs, nor an index there an image for this platform.
-func elsewhere(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotFound)
+// absent tells that an image of index.json is not here, or not any more: an
+// image layout need not have all blobs, nor an index there an image for this
+// platform; and a damaged one can only be pulled again.
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrDigest)
 }
 
 // needs lists all blobs and unpacked layers of the image.

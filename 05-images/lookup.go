@@ -25,6 +25,7 @@ type view struct {
 	file   os.FileInfo       // of the index.json: each version is a new file
 	names  map[string]string // canonical reference → image ID
 	images map[string]Image  // by ID
+	broken map[string]error  // canonical reference → what is wrong with the image
 }
 
 // current returns the view of the index.json that is there. The cost is one
@@ -42,15 +43,13 @@ func (s *Store) current() (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &view{file: file, names: map[string]string{}, images: map[string]Image{}}
+	v := &view{file: file, names: map[string]string{}, images: map[string]Image{}, broken: map[string]error{}}
 	for _, d := range index.Manifests {
-		in, err := s.load(d)
-		if elsewhere(err) {
-			continue
-		} else if err != nil {
-			return nil, err
+		if in, err := s.load(d); err == nil {
+			v.add(d, in.Image)
+		} else if ref, ok := nameOf(d); ok && !errors.Is(err, os.ErrNotExist) {
+			v.broken[ref.String()] = err // the others are well
 		}
-		v.add(d, in.Image)
 	}
 	s.view.Store(v)
 	return v, nil
@@ -85,8 +84,12 @@ func (s *Store) Get(ref string) (Image, error) {
 func (v *view) get(ref string) (Image, error) {
 	parsed, parseErr := ParseReference(ref)
 	if parseErr == nil {
-		if id, ok := v.names[parsed.key().String()]; ok {
+		key := parsed.key().String()
+		if id, ok := v.names[key]; ok {
 			return v.images[id], nil
+		}
+		if err := v.broken[key]; err != nil {
+			return Image{}, fmt.Errorf("image %s: %w", parsed.Familiar(), err)
 		}
 	}
 	img, err := v.byID(ref)

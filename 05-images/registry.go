@@ -41,9 +41,10 @@ var acceptManifests = fmt.Sprintf("%s, %s, %s, %s",
 // Registry says how registries are reached. The zero value speaks TLS with
 // the system's certificates, and plain HTTP with loopback addresses only.
 type Registry struct {
-	Auth     authn.Authenticator // nil: anonymous; see Credentials
-	Insecure []string            // hosts, as in names ("10.0.0.1:5000"), that may be spoken to by plain HTTP
-	CertsDir string              // HOST/*.crt in it are more roots to trust for that host: Docker's /etc/docker/certs.d
+	Auth     authn.Authenticator  // nil: anonymous; see Credentials
+	Insecure []string             // hosts, as in names ("10.0.0.1:5000"), that may be spoken to by plain HTTP
+	CertsDir string               // HOST/*.crt in it are more roots to trust for that host: Docker's /etc/docker/certs.d
+	Trace    func(*http.Response) // sees every answer, to show it; nil: nobody looks
 }
 
 // session is one repository at one registry, logged in to.
@@ -90,7 +91,7 @@ func (r Registry) transport(host string) (http.RoundTripper, error) {
 	t.DisableCompression = true // a digest is about the bytes as they are stored
 	files, err := filepath.Glob(filepath.Join(r.CertsDir, host, "*.crt"))
 	if r.CertsDir == "" || err != nil || len(files) == 0 {
-		return httpsOnly{t, r.Insecure}, err
+		return httpsOnly{t, r}, err
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
@@ -106,24 +107,28 @@ func (r Registry) transport(host string) (http.RoundTripper, error) {
 		}
 	}
 	t.TLSClientConfig = &tls.Config{RootCAs: roots}
-	return httpsOnly{t, r.Insecure}, nil
+	return httpsOnly{t, r}, nil
 }
 
 // httpsOnly refuses plain HTTP, be it to a registry, a token server, or where
 // either redirects to, unless the host is this machine or allowed.
 type httpsOnly struct {
 	*http.Transport
-	allowed []string
+	Registry
 }
 
 // RoundTrip is that of [http.RoundTripper].
 func (h httpsOnly) RoundTrip(req *http.Request) (*http.Response, error) {
 	ip := net.ParseIP(req.URL.Hostname())
 	loopback := req.URL.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if req.URL.Scheme != "https" && !loopback && !slices.Contains(h.allowed, req.URL.Host) {
+	if req.URL.Scheme != "https" && !loopback && !slices.Contains(h.Insecure, req.URL.Host) {
 		return nil, fmt.Errorf("%w: %s is neither this machine nor an insecure registry that was allowed", ErrPlainHTTP, req.URL.Host)
 	}
-	return h.Transport.RoundTrip(req)
+	resp, err := h.Transport.RoundTrip(req)
+	if err == nil && h.Trace != nil {
+		h.Trace(resp)
+	}
+	return resp, err
 }
 
 // request is one request to a registry.

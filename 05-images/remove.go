@@ -175,7 +175,7 @@ func (s *Store) needed() (map[string]bool, error) {
 			needed[ref.Digest] = true // the index that the image was chosen from
 		}
 		in, err := s.load(d)
-		if err != nil && !elsewhere(err) {
+		if err != nil && !absent(err) {
 			return nil, err
 		}
 		for _, digest := range in.needs() {

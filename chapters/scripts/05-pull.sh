@@ -1,0 +1,12 @@
+# shellcheck shell=bash disable=SC2154
+. chapters/scripts/session.bash
+tools=$(mktemp -d)
+go build -o "$tools" ./05-images/cmd/...
+PATH=$tools:$PATH
+ip link set lo up
+scratch
+registry > /dev/null &
+until pull -q -dir warm 127.0.0.1:5000/demo/hello:1 > /dev/null 2>&1; do sleep 0.1; done
+trap 'kill %1; rm -rf "$scratch" "$tools"' EXIT
+try 'pull -platform linux/amd64 127.0.0.1:5000/demo/hello:1 | grep →'
+try 'pull -platform linux/arm64 127.0.0.1:5000/demo/hello:1 | grep -v →'
