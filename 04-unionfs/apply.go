@@ -179,14 +179,20 @@ func (u *unpacker) real(dir *os.File) (string, error) {
 
 // open opens a directory of the layer. No mount point is crossed: there is none in a layer.
 func (u *unpacker) open(name string) (*os.File, error) {
-	fd, err := unix.Openat2(int(u.root.Fd()), name, &unix.OpenHow{
+	how := &unix.OpenHow{
 		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
-	})
-	if err != nil {
-		return nil, &os.PathError{Op: "openat2", Path: name, Err: err}
 	}
-	return os.NewFile(uintptr(fd), name), nil
+	for {
+		fd, err := unix.Openat2(int(u.root.Fd()), name, how)
+		if errors.Is(err, unix.EAGAIN) { // somebody moved something on this machine while the kernel went through ".."
+			continue
+		}
+		if err != nil {
+			return nil, &os.PathError{Op: "openat2", Path: name, Err: err}
+		}
+		return os.NewFile(uintptr(fd), name), nil
+	}
 }
 
 // imply makes a directory for which there was no entry. It looks like the one that it covers in the layers below.

@@ -52,9 +52,9 @@ func TestDiffIsTheArchiveThatWasApplied(t *testing.T) {
 	}
 }
 
-// Layers that umoci made come back too, after the entry for the root that it begins each with, and Docker does not; and
-// umoci makes the same trees of them.
-func TestLayersOfUmociComeBack(t *testing.T) {
+// umoci makes the same trees of its layers as every driver. The first layer comes back to the last bit, but for its entry for the
+// root, which Docker does not write; the second names no directories, and a diff does.
+func TestUmociMakesTheSameTrees(t *testing.T) {
 	lab.NeedRoot(t)
 	lab.NeedProgram(t, "umoci")
 	dir := t.TempDir()
@@ -76,11 +76,7 @@ func TestLayersOfUmociComeBack(t *testing.T) {
 		require.Len(t, layers, 2)
 		top := stack(t, s, layers...)
 		require.Equal(t, tree(t, filepath.Join(bundle, "rootfs")), tree(t, mounted(t, s, top)))
-		if s.Driver() == "overlay" {
-			for i, l := range layers {
-				require.Equal(t, sha256.Sum256(l[512:]), sha256.Sum256(diff(t, s, id(i))), "layer %d", i)
-			}
-		}
+		require.Equal(t, sha256.Sum256(layers[0][512:]), sha256.Sum256(diff(t, s, id(0))))
 	})
 }
 
