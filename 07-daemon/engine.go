@@ -31,6 +31,7 @@ type Engine struct {
 	Images    Images
 	System    System
 	Events    Events
+	Plans     Plans
 }
 
 // Lifecycle makes containers and ends them.
@@ -138,6 +139,15 @@ type Events interface {
 	// o.Until or, if that is zero, until ctx ends. The engine applies the
 	// filters. It has subscribed when it returns: later events are not missed.
 	Events(ctx context.Context, o EventOptions) (iter.Seq2[events.Message, error], error)
+}
+
+// Plans is cutaway's own: what Docker has no words for.
+type Plans interface {
+	// ExecPlan is the journal of the steps that made an exec's process, as JSON.
+	ExecPlan(ctx context.Context, id string) (json.RawMessage, error)
+	// Step starts a container and stops before each step. The Stream speaks
+	// lines of JSON both ways: what comes next, and whether to go on.
+	Step(ctx context.Context, ref string) (Stream, error)
 }
 
 // CreateRequest is the body of POST /containers/create with its query.

@@ -58,6 +58,7 @@ type Container struct {
 	mu      sync.Mutex // guards what follows; held for moments only
 	record  Record
 	plan    *plan.Plan    // of the last start
+	child   int           // its first process, once it is there
 	ended   chan struct{} // closed when the running process has ended and all is undone
 	waiters []waiter
 }

@@ -25,6 +25,7 @@ type Exec struct {
 	process   *specs.Process
 
 	mu      sync.Mutex // guards what follows
+	plan    *plan.Plan
 	started bool
 	running bool
 	pid     int
@@ -168,7 +169,10 @@ func (e *Engine) launchExec(x *Exec, s *shim.Shim, stdio shim.Stdio) (*shim.Runn
 	if err = errors.Join(err, theirs.Close()); err != nil {
 		return nil, err
 	}
-	p := plan.New(x.id)
+	p := plan.New(r.ID)
+	x.mu.Lock()
+	x.plan = p
+	x.mu.Unlock()
 	p.Add(plan.Inside, runtime.CompileExec(runtime.Exec{Process: x.process, PID: r.State.PID, Cgroup: e.groups.Join(e.groupName(r.ID))})...)
 	if err := (plan.Child{Conn: ours}).Command(p, p.Of(plan.Inside)); err != nil {
 		_ = ours.Close()

@@ -2,13 +2,11 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"path/filepath"
 	"time"
 
 	network "cutaway/06-network"
 	daemon "cutaway/07-daemon"
-	"cutaway/final/plan"
 	"cutaway/final/shim"
 	"cutaway/final/spec"
 
@@ -112,24 +110,4 @@ func (e *Engine) Logs(ctx context.Context, ref string, o daemon.LogOptions) (dae
 			}
 		}
 	}}, nil
-}
-
-// Plan is the steps of the container's last start, as JSON.
-func (e *Engine) Plan(_ context.Context, ref string) (json.RawMessage, error) {
-	c, err := e.find(ref)
-	if err != nil {
-		return nil, err
-	}
-	p, err := plan.Load(c.dir)
-	if missing(err) {
-		return nil, daemon.Errorf(daemon.Conflict, "container %s was never started: it has no steps yet", ref)
-	}
-	if err != nil {
-		return nil, err
-	}
-	data, err := json.Marshal(p)
-	if err == nil {
-		err = p.Close()
-	}
-	return data, err
 }

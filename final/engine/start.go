@@ -64,6 +64,11 @@ func (e *Engine) launch(c *Container, before func(*plan.Item) error) (*shim.Runn
 	p, err := e.compose(c, func(compiled *runtime.Compiled) plan.Step {
 		return plan.Starting(compiled.Clone, func() (err error) {
 			running, err = s.Spawn("", shim.Spawn{Clone: compiled.Clone, Stdio: stdioOf(c.look().Config), Log: true}, theirs)
+			if err == nil {
+				c.mu.Lock()
+				c.child = running.PID
+				c.mu.Unlock()
+			}
 			// With our copy open, the child's execve would not end the connection.
 			return errors.Join(err, theirs.Close())
 		})
@@ -75,7 +80,7 @@ func (e *Engine) launch(c *Container, before func(*plan.Item) error) (*shim.Runn
 		return nil, errors.Join(err, theirs.Close())
 	}
 	c.mu.Lock()
-	c.plan = p
+	c.plan, c.child = p, 0
 	c.mu.Unlock()
 	runner := plan.Runner{Before: before, Child: plan.Child{Conn: ours, Before: before}.Command, Abort: func() {
 		_ = ours.Close() // a child that waits for orders gives up

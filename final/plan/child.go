@@ -47,9 +47,6 @@ func (c Child) Command(p *Plan, items []*Item) error {
 	for _, it := range items {
 		o.Steps = append(o.Steps, Wrapped{it.Step})
 	}
-	for _, it := range items {
-		p.note(it, func() { it.State = Begun })
-	}
 	if err := json.NewEncoder(c.Conn).Encode(o); err != nil {
 		return fmt.Errorf("send orders: %w", err)
 	}
@@ -73,6 +70,7 @@ func (c Child) follow(p *Plan, it *Item, reports *json.Decoder) error {
 			return fmt.Errorf("let the child go on: %w", err)
 		}
 	}
+	p.note(it, func() { it.State = Begun })
 	start := time.Now()
 	var e entry
 	err := reports.Decode(&e)
