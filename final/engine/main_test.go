@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,11 @@ type world struct {
 // containers by then.
 func open(t *testing.T) *world {
 	t.Helper()
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			require.False(t, s.Key == "CGO_ENABLED" && s.Value == "1", "the containers run this binary, which therefore must be static: CGO_ENABLED=0 go test, or make test")
+		}
+	}
 	dir, err := os.MkdirTemp("", "cutaway-engine-")
 	require.NoError(t, err)
 	e, err := Open(Options{DataRoot: filepath.Join(dir, "data"), ExecRoot: filepath.Join(dir, "run")})
