@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/spf13/cobra"
@@ -101,14 +102,29 @@ func (a *app) execAttached(ctx context.Context, start call, what attachment) err
 	} else if err != nil {
 		return err
 	}
-	var end container.ExecInspectResponse
-	if err := c.do(ctx, call{method: "GET", path: "/exec/" + what.id + "/json"}, &end); err != nil {
+	code, err := a.execExit(ctx, what.id)
+	if err != nil {
 		return err
 	}
-	if end.ExitCode == nil {
-		return errors.New("the process's streams have ended, but it has not")
+	return exitStatus{code: code}.asError()
+}
+
+// execExit asks for the exit code of an exec until it is known: streams end before their process does.
+func (a *app) execExit(ctx context.Context, id string) (int, error) {
+	c, err := a.client()
+	if err != nil {
+		return 0, err
 	}
-	return exitStatus{code: *end.ExitCode}.asError()
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		var now container.ExecInspectResponse
+		if err := c.do(ctx, call{method: "GET", path: "/exec/" + id + "/json"}, &now); err != nil {
+			return 0, err
+		}
+		if !now.Running && now.ExitCode != nil {
+			return *now.ExitCode, nil
+		}
+		time.Sleep(pause)
+	}
 }
 
 // execError gives an exec that could not be started the status of a program that is not there (127) or not

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	spawn   = "&"        // the command that plan makes of "cmd &"; its argument is the source of cmd
-	lastJob = "LAST_JOB" // the variable that plan reads instead of $!
+	spawn   = "__spawn"    // the command that plan makes of "cmd &"; its argument is the source of cmd
+	lastJob = "__last_job" // the variable that plan reads instead of $!
 )
 
 // inPlace says where the running program may execute a program in the shell's own place.
@@ -30,6 +30,25 @@ func (p inPlace) is(pos syntax.Pos) bool { return pos.IsValid() && (pos == p.las
 // a goroutine, which has no process ID and hears no signal. Here it becomes a process of its own, and $! its ID.
 func (s *shell) plan(file *syntax.File) {
 	s.inPlace = inPlace{execs: map[syntax.Pos]bool{}}
+	rewrite(file, func(call *syntax.CallExpr) { s.inPlace.execs[call.Args[0].Pos()] = true })
+}
+
+// planText is plan for what "eval" and traps run: text, whose "exec" the interpreter sees to.
+func planText(source string) string {
+	file, err := syntax.NewParser().Parse(strings.NewReader(source), "")
+	if err != nil {
+		return source // eval will say so
+	}
+	rewrite(file, func(*syntax.CallExpr) {})
+	var planned strings.Builder
+	if err := syntax.NewPrinter().Print(&planned, file); err != nil {
+		return source
+	}
+	return planned.String()
+}
+
+// rewrite changes a program in place; inPlace gets every call of "exec" that is to replace the shell.
+func rewrite(file *syntax.File, inPlace func(*syntax.CallExpr)) {
 	var within []syntax.Node // the nodes on the way down
 	syntax.Walk(file, func(node syntax.Node) bool {
 		if node == nil {
@@ -47,27 +66,42 @@ func (s *shell) plan(file *syntax.File) {
 				node.Param.Value = lastJob
 			}
 		case *syntax.CallExpr:
-			if len(node.Args) > 1 && node.Args[0].Lit() == "exec" && inThisProcess(within) {
-				s.inPlace.execs[node.Args[0].Pos()] = true
+			if len(node.Args) < 2 || node.Args[0].Lit() != "exec" {
+				break
+			}
+			switch whereIs(within) {
+			case thisProcess:
+				inPlace(node)
+			case pipe: // the interpreter runs a pipe's end itself, and would take this for the shell's end
+				node.Args = node.Args[1:]
 			}
 		}
 		return true
 	})
 }
 
-// inThisProcess reports whether the innermost of the nodes runs in the shell's process and only there.
-func inThisProcess(nodes []syntax.Node) bool {
-	for _, node := range nodes {
-		switch node := node.(type) {
+// place says in which process the interpreter would run a node.
+type place int
+
+const (
+	thisProcess place = iota
+	pipe              // one end of a pipe
+	elsewhere         // a subshell, or wherever a function is called
+)
+
+// whereIs looks at the nodes around the innermost one.
+func whereIs(nodes []syntax.Node) place {
+	for i := len(nodes) - 1; i >= 0; i-- {
+		switch node := nodes[i].(type) {
 		case *syntax.Subshell, *syntax.CmdSubst, *syntax.ProcSubst, *syntax.FuncDecl, *syntax.CoprocClause:
-			return false
+			return elsewhere
 		case *syntax.BinaryCmd:
 			if node.Op == syntax.Pipe || node.Op == syntax.PipeAll {
-				return false
+				return pipe
 			}
 		}
 	}
-	return true
+	return thisProcess
 }
 
 // background replaces a statement by a call of spawn with the statement's source.
@@ -78,10 +112,12 @@ func background(st *syntax.Stmt) {
 		st.Background = true // the interpreter's own way is the second best
 		return
 	}
-	st.Cmd = &syntax.CallExpr{Args: []*syntax.Word{
-		{Parts: []syntax.WordPart{&syntax.Lit{Value: spawn}}},
-		{Parts: []syntax.WordPart{&syntax.SglQuoted{Value: source.String()}}},
-	}}
+	call, err := syntax.NewParser().Parse(strings.NewReader(spawn+" "+quoted([]string{source.String()})), "")
+	if err != nil {
+		st.Background = true
+		return
+	}
+	st.Cmd = call.Stmts[0].Cmd
 	st.Redirs, st.Negated = nil, false
 }
 

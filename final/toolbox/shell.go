@@ -152,10 +152,13 @@ func (s *shell) finally(action string, code int) int {
 // sends the commands that the interpreter lacks to run.
 func (s *shell) call(ctx context.Context, args []string) ([]string, error) {
 	if action, ok := s.traps.take(); ok {
-		return []string{"eval", action + "\n" + quoted(args)}, nil
+		return []string{"eval", planText(action) + "\n" + quoted(args)}, nil
 	}
-	if args[0] == spawn {
+	switch args[0] {
+	case spawn:
 		return s.spawn(interp.HandlerCtx(ctx), args[1])
+	case "eval":
+		return []string{"eval", planText(strings.Join(args[1:], " "))}, nil
 	}
 	if s.runner.Funcs[args[0]] == nil && isOwn(args[0], args[1:]) {
 		return append([]string{ownPrefix + args[0]}, args[1:]...), nil

@@ -28,6 +28,7 @@ type sigaction struct {
 }
 
 // defaultSignal sets SIG_DFL, unless the signal is ignored: a child inherits that on purpose, as nohup(1) has it.
+// Go's runtime has kept that for SIGHUP and SIGINT; the others it has taken over before anybody could look.
 func defaultSignal(s unix.Signal) {
 	var old sigaction
 	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), 0, uintptr(unsafe.Pointer(&old)), sizeofMask, 0, 0)
