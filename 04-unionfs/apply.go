@@ -185,7 +185,8 @@ func (u *unpacker) open(name string) (*os.File, error) {
 	}
 	for {
 		fd, err := unix.Openat2(int(u.root.Fd()), name, how)
-		if errors.Is(err, unix.EAGAIN) { // somebody moved something on this machine while the kernel went through ".."
+		// EAGAIN: somebody on this machine moved something while the kernel went through a "..".
+		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {

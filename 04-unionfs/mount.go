@@ -91,7 +91,7 @@ func (m Mount) bind() error {
 var errOldKernel = errors.New("kernel does not take layers one by one")
 
 // configure mounts overlay with one call for each layer, so that their number and the length of their names are
-// not limited to a page of options. "lowerdir+" came with Linux 6.5; a string may have 255 bytes.
+// not limited to a page of options. "lowerdir+": since Linux 6.8; a string may have 255 bytes.
 func (m Mount) configure() error {
 	fd, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // EPERM: a seccomp filter that is older than the call

@@ -50,7 +50,7 @@ func TestOverlayMountsInThreeWays(t *testing.T) {
 		for name, way := range ways {
 			if err := way(); name == "one call for each layer" {
 				if err != nil {
-					lab.NeedKernel(t, "6.5", "lowerdir+")
+					lab.NeedKernel(t, "6.8", "lowerdir+")
 				}
 			} else {
 				require.NoError(t, err, name)

@@ -1,0 +1,9 @@
+# shellcheck shell=bash disable=SC1091,SC2016,SC2154
+# varies: l/[A-Z2-7]{8}
+# varies: mount -t overlay -o .* overlay
+. chapters/scripts/session.bash
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
+go build -o "$tools/layers" ./04-unionfs/cmd/layers || exit
+PATH=$tools:$PATH
+try layers
