@@ -25,34 +25,29 @@ func (s *Store) addImage(img v1.Image, name string, u Unpacker) (Image, error) {
 	if err := errors.Join(err, err2, err3); err != nil {
 		return Image{}, err
 	}
-	in, err := parse(manifest, config)
+	parsed, err := parse(manifest, config)
 	if err != nil {
 		return Image{}, err
 	}
-	a := addition{incoming: in, unpack: u, open: func(i int) (io.ReadCloser, error) { return layers[i].Compressed() }}
+	a := addition{Image: parsed, unpack: u, open: func(i int) (io.ReadCloser, error) { return layers[i].Compressed() }}
 	if name != "" {
-		a.names = []string{name}
+		ref, err := ParseReference(name)
+		if err != nil {
+			return Image{}, err
+		}
+		a.refs = []Reference{ref}
 	}
 	return s.add(a)
 }
 
 // addition is an image from anywhere but a registry.
 type addition struct {
-	incoming
+	Image
 	open   func(layer int) (io.ReadCloser, error) // the blob
-	names  []string
-	unpack Unpacker // nil: none
+	unpack Unpacker                               // nil: none
 }
 
 func (s *Store) add(a addition) (Image, error) {
-	var names []Reference
-	for _, name := range a.names {
-		ref, err := ParseReference(name)
-		if err != nil {
-			return Image{}, err
-		}
-		names = append(names, ref)
-	}
 	release, err := s.lease(a.needs())
 	if err != nil {
 		return Image{}, err
@@ -77,5 +72,5 @@ func (s *Store) add(a addition) (Image, error) {
 			return Image{}, err
 		}
 	}
-	return s.enter(a.incoming, names...)
+	return s.enter(a.Image, a.refs...)
 }

@@ -24,7 +24,9 @@ type Image struct {
 	Created  time.Time
 	Size     int64 // bytes of all layers as they are stored, compressed or not
 
-	desc v1.Descriptor // of the manifest, without a name
+	refs             []Reference   // Names and Digests
+	desc             v1.Descriptor // of the manifest, without a name
+	manifest, config []byte        // the documents
 }
 
 // Layer is one layer of an [Image]: one tar archive under three names.
@@ -56,28 +58,21 @@ func (i Image) Top() string {
 	return i.Layers[len(i.Layers)-1].ChainID
 }
 
-// incoming is an image on its way into the store, or just read from it: its two documents, and what
-// they say.
-type incoming struct {
-	Image
-	manifest, config []byte
-}
-
 // parse joins a manifest and its config. Layers are where both meet: the
 // manifest knows the blobs, the config what must come out of them.
-func parse(manifest, config []byte) (incoming, error) {
+func parse(manifest, config []byte) (Image, error) {
 	var m v1.Manifest
 	var c v1.ConfigFile
 	if err := json.Unmarshal(manifest, &m); err != nil {
-		return incoming{}, fmt.Errorf("parse manifest: %w", err)
+		return Image{}, fmt.Errorf("parse manifest: %w", err)
 	}
 	if err := json.Unmarshal(config, &c); err != nil {
-		return incoming{}, fmt.Errorf("parse config: %w", err)
+		return Image{}, fmt.Errorf("parse config: %w", err)
 	}
 	if len(m.Layers) != len(c.RootFS.DiffIDs) {
-		return incoming{}, fmt.Errorf("parse image: the manifest has %d layers, the config %d", len(m.Layers), len(c.RootFS.DiffIDs))
+		return Image{}, fmt.Errorf("parse image: the manifest has %d layers, the config %d", len(m.Layers), len(c.RootFS.DiffIDs))
 	}
-	img := Image{ID: digestOf(config), Manifest: digestOf(manifest), Config: &c, Created: c.Created.Time}
+	img := Image{ID: digestOf(config), Manifest: digestOf(manifest), Config: &c, Created: c.Created.Time, manifest: manifest, config: config}
 	img.desc = v1.Descriptor{
 		MediaType: mediaType("", manifest),
 		Digest:    v1.Hash{Algorithm: "sha256", Hex: strings.TrimPrefix(img.Manifest, "sha256:")},
@@ -90,39 +85,39 @@ func parse(manifest, config []byte) (incoming, error) {
 		img.Layers = append(img.Layers, l)
 		img.Size += l.Size
 	}
-	return incoming{img, manifest, config}, checkDigest(m.Config.Digest.String(), img.ID)
+	return img, checkDigest(m.Config.Digest.String(), img.ID)
 }
 
 // load reads the image that a descriptor of index.json stands for. An index
 // there (other tools write it) stands for its image for the host's platform.
-func (s *Store) load(d v1.Descriptor) (incoming, error) {
-	if in, ok := s.parsed.Load(d.Digest); ok {
-		return in.(incoming), nil
+func (s *Store) load(d v1.Descriptor) (Image, error) {
+	if img, ok := s.parsed.Load(d.Digest); ok {
+		return img.(Image), nil
 	}
 	raw, err := s.readBlob(d.Digest.String())
 	if err != nil {
-		return incoming{}, err
+		return Image{}, err
 	}
 	if d.MediaType.IsIndex() {
 		child, err := choose(raw, HostPlatform())
 		if err != nil {
-			return incoming{}, err
+			return Image{}, err
 		}
 		return s.load(child)
 	}
 	var m v1.Manifest
 	if err := json.Unmarshal(raw, &m); err != nil {
-		return incoming{}, fmt.Errorf("parse manifest %s: %w", d.Digest, err)
+		return Image{}, fmt.Errorf("parse manifest %s: %w", d.Digest, err)
 	}
 	config, err := s.readBlob(m.Config.Digest.String())
 	if err != nil {
-		return incoming{}, err
+		return Image{}, err
 	}
-	in, err := parse(raw, config)
+	img, err := parse(raw, config)
 	if err == nil {
-		s.parsed.Store(d.Digest, in)
+		s.parsed.Store(d.Digest, img)
 	}
-	return in, err
+	return img, err
 }
 
 // absent tells that an image of index.json is not here, or not any more: an
@@ -143,24 +138,24 @@ func (i Image) needs() []string {
 
 // enter makes an image known whose layers are in the store, under all of the
 // names at once.
-func (s *Store) enter(in incoming, names ...Reference) (img Image, err error) {
-	if err := errors.Join(s.putBlob(in.config), s.putBlob(in.manifest)); err != nil {
+func (s *Store) enter(img Image, names ...Reference) (entered Image, err error) {
+	if err := errors.Join(s.putBlob(img.config), s.putBlob(img.manifest)); err != nil {
 		return Image{}, err
 	}
 	err = s.locked(func() error {
 		err := s.change(func(index *v1.IndexManifest) error {
-			keep(index, in.desc)
+			keep(index, img.desc)
 			for _, ref := range names {
-				setName(index, in.desc, ref)
+				setName(index, img.desc, ref)
 			}
 			return nil
 		})
 		if err == nil {
-			img, err = s.Get(in.ID)
+			entered, err = s.Get(img.ID)
 		}
 		return err
 	})
-	return img, err
+	return entered, err
 }
 
 // mediaType is what a manifest or index says of itself; Docker's always do,

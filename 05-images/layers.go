@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+const jobs = 3 // layers that are moved at once; Docker's max-concurrent-downloads
+
 // layers brings the layers that are missing into the store and to the Unpacker.
 // Downloads run side by side; each layer is unpacked while it arrives, but
 // not before the one below it is complete.
@@ -19,7 +21,7 @@ import (
 //	           (unpack→→→)
 func (p *pull) layers(ctx context.Context, img Image) error {
 	group, ctx := errgroup.WithContext(ctx)
-	slots := make(chan struct{}, jobs(p.o.Jobs))
+	slots := make(chan struct{}, jobs)
 	downloads := map[string]*download{} // by digest: an image may have one layer twice
 	below, parent := make(chan struct{}), ""
 	close(below)
@@ -46,13 +48,6 @@ func (p *pull) layers(ctx context.Context, img Image) error {
 		d.close()
 	}
 	return err
-}
-
-func jobs(n int) int {
-	if n > 0 {
-		return n
-	}
-	return 3 // Docker's max-concurrent-downloads
 }
 
 // layerPull is one layer of a pull.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path"
-	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -44,7 +43,7 @@ func (s *Store) Load(r io.Reader, u Unpacker) (loaded []Image, err error) {
 		}
 		img, err := s.add(a)
 		if err != nil {
-			return loaded, fmt.Errorf("load %s: %w", strings.Join(a.names, ", "), err)
+			return loaded, fmt.Errorf("load %s: %w", short(a.ID), err)
 		}
 		loaded = append(loaded, img)
 	}
@@ -107,17 +106,16 @@ func readLayout(dir string) (all []addition, err error) {
 		return nil, err
 	}
 	for _, d := range index.Manifests {
-		in, err := from.load(d)
+		img, err := from.load(d)
 		if err != nil {
 			return nil, fmt.Errorf("image %s: %w", d.Digest, err)
 		}
-		a := addition{incoming: in, open: func(i int) (io.ReadCloser, error) {
-			return os.Open(from.blobPath(in.Layers[i].Digest))
-		}}
 		if ref, ok := nameOf(d); ok && ref.Digest == "" {
-			a.names = []string{ref.String()}
+			img.refs = []Reference{ref}
 		}
-		all = append(all, a)
+		all = append(all, addition{Image: img, open: func(i int) (io.ReadCloser, error) {
+			return os.Open(from.blobPath(img.Layers[i].Digest))
+		}})
 	}
 	return all, nil
 }
@@ -134,38 +132,45 @@ func readArchive(root *os.Root) (all []addition, err error) {
 		return nil, fmt.Errorf("parse %s: %w", archiveFile, err)
 	}
 	for _, entry := range list {
-		in, err := entry.read(root)
+		img, err := entry.read(root)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, addition{incoming: in, names: entry.RepoTags, open: func(i int) (io.ReadCloser, error) {
+		all = append(all, addition{Image: img, open: func(i int) (io.ReadCloser, error) {
 			return root.Open(entry.Layers[i])
 		}})
 	}
 	return all, nil
 }
 
-func (a archived) read(root *os.Root) (in incoming, err error) {
+func (a archived) read(root *os.Root) (img Image, err error) {
 	m := v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1}
 	if m.Config, err = describe(root, a.Config, types.OCIConfigJSON); err != nil {
-		return in, err
+		return img, err
 	}
 	for _, name := range a.Layers {
 		d, err := describe(root, name, types.OCIUncompressedLayer)
 		if err != nil {
-			return in, err
+			return img, err
 		}
 		m.Layers = append(m.Layers, d)
 	}
 	config, err := root.ReadFile(a.Config)
-	if err != nil {
-		return in, err
+	manifest, err2 := json.Marshal(m)
+	if err := errors.Join(err, err2); err != nil {
+		return img, err
 	}
-	manifest, err := json.Marshal(m)
-	if err != nil {
-		return in, err
+	if img, err = parse(manifest, config); err != nil {
+		return img, err
 	}
-	return parse(manifest, config)
+	for _, tag := range a.RepoTags {
+		ref, err := ParseReference(tag)
+		if err != nil {
+			return img, err
+		}
+		img.refs = append(img.refs, ref)
+	}
+	return img, nil
 }
 
 func describe(root *os.Root, name string, kind types.MediaType) (v1.Descriptor, error) {

@@ -45,8 +45,8 @@ func (s *Store) current() (*view, error) {
 	}
 	v := &view{file: file, names: map[string]string{}, images: map[string]Image{}, broken: map[string]error{}}
 	for _, d := range index.Manifests {
-		if in, err := s.load(d); err == nil {
-			v.add(d, in.Image)
+		if img, err := s.load(d); err == nil {
+			v.add(d, img)
 		} else if ref, ok := nameOf(d); ok && !errors.Is(err, os.ErrNotExist) {
 			v.broken[ref.String()] = err // the others are well
 		}
@@ -61,6 +61,7 @@ func (v *view) add(d v1.Descriptor, img Image) {
 	}
 	if ref, ok := nameOf(d); ok {
 		v.names[ref.String()] = img.ID
+		img.refs = append(img.refs, ref)
 		if ref.Digest != "" {
 			img.Digests = append(img.Digests, ref.Familiar())
 		} else {

@@ -206,6 +206,11 @@ func id(t *testing.T, img v1.Image) string {
 	return h.String()
 }
 
+// public is what users see of an image.
+func public(i images.Image) []any {
+	return []any{i.ID, i.Manifest, i.Names, i.Digests, i.Layers, i.Size}
+}
+
 // trees is an Unpacker that keeps layers in memory, and insists on its contract.
 type trees struct {
 	mu     sync.Mutex

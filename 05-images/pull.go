@@ -15,7 +15,6 @@ type PullOptions struct {
 	Platform v1.Platform    // zero: the host's
 	Progress func(Progress) // never called twice at once
 	Unpack   Unpacker       // gets the layers while they arrive; nil: blobs are only stored
-	Jobs     int            // layers that are downloaded at once; 0: 3, as in Docker
 }
 
 // Pull brings an image into the store, and names it. What is there already,
@@ -52,11 +51,11 @@ func (p *pull) run(ctx context.Context) (img Image, err error) {
 		return Image{}, err
 	}
 	p.report(Progress{ID: p.ref.identifier(), Status: "Pulling from " + p.ref.Path})
-	in, err := p.parse(ctx, manifest)
+	img, err = p.parse(ctx, manifest)
 	if err != nil {
 		return Image{}, err
 	}
-	release, err := p.lease(append(in.needs(), digestOf(top)))
+	release, err := p.lease(append(img.needs(), digestOf(top)))
 	if err != nil {
 		return Image{}, err
 	}
@@ -64,10 +63,10 @@ func (p *pull) run(ctx context.Context) (img Image, err error) {
 	if err := p.putBlob(top); err != nil {
 		return Image{}, err
 	}
-	if err := p.layers(ctx, in.Image); err != nil {
+	if err := p.layers(ctx, img); err != nil {
 		return Image{}, err
 	}
-	return p.finish(in, digestOf(top))
+	return p.finish(img, digestOf(top))
 }
 
 // resolve finds what the name stands for, an index or a manifest, and the
@@ -90,39 +89,39 @@ func (p *pull) resolve(ctx context.Context) (top, manifest []byte, err error) {
 }
 
 // parse adds the config to the manifest, and checks that it is for the platform.
-func (p *pull) parse(ctx context.Context, manifest []byte) (in incoming, err error) {
+func (p *pull) parse(ctx context.Context, manifest []byte) (img Image, err error) {
 	var m v1.Manifest
 	if err := json.Unmarshal(manifest, &m); err != nil {
-		return in, fmt.Errorf("parse manifest: %w", err)
+		return img, fmt.Errorf("parse manifest: %w", err)
 	}
 	if m.SchemaVersion == 1 {
-		return in, errors.New("the registry has the image as schema 1 only, which was retired in 2016: push it anew")
+		return img, errors.New("the registry has the image as schema 1 only, which was retired in 2016: push it anew")
 	}
 	config, err := p.readBlob(m.Config.Digest.String())
 	if err != nil {
 		if config, _, err = p.session.document(ctx, "blobs/"+m.Config.Digest.String()); err != nil {
-			return in, err
+			return img, err
 		}
 	}
-	if in, err = parse(manifest, config); err != nil {
-		return in, err
+	if img, err = parse(manifest, config); err != nil {
+		return img, err
 	}
-	want, have := p.o.Platform, in.Config
+	want, have := p.o.Platform, img.Config
 	if want.OS != "" && (have.OS != want.OS || have.Architecture != want.Architecture) {
-		return in, fmt.Errorf("%w: the image does not match the platform: wanted %s, actual: %s/%s", ErrNotFound, want, have.OS, have.Architecture)
+		return img, fmt.Errorf("%w: the image does not match the platform: wanted %s, actual: %s/%s", ErrNotFound, want, have.OS, have.Architecture)
 	}
-	return in, nil
+	return img, nil
 }
 
 // finish makes the image known by its tag, and by the digest of what the tag
 // stood for.
-func (p *pull) finish(in incoming, topDigest string) (Image, error) {
+func (p *pull) finish(img Image, topDigest string) (Image, error) {
 	before, _ := p.Get(p.ref.String())
 	names := []Reference{{Domain: p.ref.Domain, Path: p.ref.Path, Digest: topDigest}}
 	if p.ref.Digest == "" {
 		names = append(names, p.ref)
 	}
-	img, err := p.enter(in, names...)
+	img, err := p.enter(img, names...)
 	if err != nil {
 		return Image{}, err
 	}

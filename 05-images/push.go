@@ -16,7 +16,6 @@ import (
 type PushOptions struct {
 	Registry
 	Progress func(Progress) // never called twice at once
-	Jobs     int            // layers that are uploaded at once; 0: 3
 }
 
 // Push sends the image that ref finds to the registry and repository that ref
@@ -62,7 +61,7 @@ func (p *push) run(ctx context.Context, o PushOptions) error {
 	}
 	defer p.session.client.CloseIdleConnections()
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(jobs(o.Jobs))
+	group.SetLimit(jobs)
 	for _, l := range img.Layers {
 		p.report(Progress{ID: short(l.Digest), Status: "Preparing"})
 		group.Go(func() error { return p.layer(gctx, l) })
@@ -102,10 +101,9 @@ func (p *push) findSources(img Image) (map[string]string, error) {
 	all, err := p.List()
 	sources := map[string]string{}
 	for _, other := range all {
-		for _, name := range other.Digests {
-			ref, _ := ParseReference(name) // it came from a Reference
+		for _, ref := range other.refs {
 			for _, l := range other.Layers {
-				if ref.Domain == p.ref.Domain && ref.Path != p.ref.Path {
+				if ref.Digest != "" && ref.Domain == p.ref.Domain && ref.Path != p.ref.Path {
 					sources[l.Digest] = ref.Path
 				}
 			}

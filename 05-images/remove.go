@@ -57,15 +57,14 @@ func (s *Store) remove(ref string, o RemoveOptions) (done []Removed, err error) 
 		return nil, err
 	}
 	err = s.change(func(index *v1.IndexManifest) error {
-		for _, name := range names {
-			gone, _ := ParseReference(name) // it came from a Reference
-			dropName(index, gone)
-			done = append(done, Removed{Untagged: name})
+		for _, ref := range names {
+			dropName(index, ref)
+			done = append(done, Removed{Untagged: ref.Familiar()})
 		}
 		if whole {
 			index.Manifests = slices.DeleteFunc(index.Manifests, func(d v1.Descriptor) bool {
-				in, err := s.load(d)
-				return err == nil && in.ID == img.ID
+				have, err := s.load(d)
+				return err == nil && have.ID == img.ID
 			})
 		}
 		return nil
@@ -82,60 +81,50 @@ func (s *Store) remove(ref string, o RemoveOptions) (done []Removed, err error) 
 }
 
 // decide applies Docker's rules: which names go, and whether the image does.
-func (o RemoveOptions) decide(img Image, ref string) (names []string, whole bool, err error) {
+func (o RemoveOptions) decide(img Image, name string) (gone []Reference, whole bool, err error) {
 	container, running := "", false
 	if o.InUse != nil {
 		container, running = o.InUse(img.ID)
 	}
-	all := slices.Concat(img.Names, img.Digests)
-	name, byName := img.namedBy(ref)
-	single := len(img.Names) <= 1 && len(repositories(all)) <= 1
+	ref, byName := img.named(name)
+	single := len(img.Names) <= 1 && !slices.ContainsFunc(img.refs, func(r Reference) bool { return r.Name() != img.refs[0].Name() })
+	conflict := func(format string, args ...any) ([]Reference, bool, error) {
+		return nil, false, fmt.Errorf("%w: unable to "+format, append([]any{ErrConflict}, args...)...)
+	}
 	switch {
 	case byName && !single:
-		return withDigests(img, name), false, nil
+		return img.withDigests(ref), false, nil
 	case byName && container != "" && !o.Force:
-		return nil, false, fmt.Errorf("%w: unable to remove repository reference %q (must force) - container %s is using its referenced image %s", ErrConflict, name, container, short(img.ID))
+		return conflict("remove repository reference %q (must force) - container %s is using its referenced image %s", ref.Familiar(), container, short(img.ID))
 	case byName && running:
-		return all, false, nil // the image stays, nameless
+		return img.refs, false, nil // the image stays, nameless
 	case running:
-		return nil, false, fmt.Errorf("%w: unable to delete %s (cannot be forced) - image is being used by running container %s", ErrConflict, short(img.ID), container)
+		return conflict("delete %s (cannot be forced) - image is being used by running container %s", short(img.ID), container)
 	case container != "" && !o.Force:
-		return nil, false, fmt.Errorf("%w: unable to delete %s (must be forced) - image is being used by stopped container %s", ErrConflict, short(img.ID), container)
+		return conflict("delete %s (must be forced) - image is being used by stopped container %s", short(img.ID), container)
 	case !single && !o.Force:
-		return nil, false, fmt.Errorf("%w: unable to delete %s (must be forced) - image is referenced in multiple repositories", ErrConflict, short(img.ID))
+		return conflict("delete %s (must be forced) - image is referenced in multiple repositories", short(img.ID))
 	}
-	return all, true, nil
+	return img.refs, true, nil
 }
 
-// namedBy tells which of the image's names ref is, if it is one.
-func (i Image) namedBy(ref string) (name string, ok bool) {
-	parsed, err := ParseReference(ref)
-	name = parsed.key().Familiar()
-	return name, err == nil && (slices.Contains(i.Names, name) || slices.Contains(i.Digests, name))
+// named tells which of the image's names is meant, if it is one.
+func (i Image) named(name string) (ref Reference, ok bool) {
+	ref, err := ParseReference(name)
+	return ref.key(), err == nil && slices.Contains(i.refs, ref.key())
 }
 
-// repositories are those that the names are in.
-func repositories(names []string) []string {
-	var repos []string
-	for _, n := range names {
-		ref, _ := ParseReference(n) // it came from a Reference
-		repos = append(repos, ref.Name())
-	}
-	slices.Sort(repos)
-	return slices.Compact(repos)
-}
-
-// withDigests adds the digests of name's repository if no tag of it remains.
-func withDigests(img Image, name string) []string {
-	gone := []string{name}
-	sameRepo := func(n string) bool { return n != name && len(repositories([]string{n, name})) == 1 }
-	if slices.ContainsFunc(img.Names, sameRepo) {
-		return gone
-	}
-	for _, d := range img.Digests {
-		if sameRepo(d) {
-			gone = append(gone, d)
+// withDigests adds the digests of ref's repository if no other tag of it remains.
+func (i Image) withDigests(ref Reference) []Reference {
+	gone := []Reference{ref}
+	for _, other := range i.refs {
+		if other == ref || other.Name() != ref.Name() {
+			continue
 		}
+		if other.Tag != "" {
+			return gone[:1]
+		}
+		gone = append(gone, other)
 	}
 	return gone
 }
@@ -174,11 +163,11 @@ func (s *Store) needed() (map[string]bool, error) {
 		if ref, ok := nameOf(d); ok && ref.Digest != "" {
 			needed[ref.Digest] = true // the index that the image was chosen from
 		}
-		in, err := s.load(d)
+		img, err := s.load(d)
 		if err != nil && !absent(err) {
 			return nil, err
 		}
-		for _, digest := range in.needs() {
+		for _, digest := range img.needs() {
 			needed[digest] = true
 		}
 	}

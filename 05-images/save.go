@@ -70,10 +70,9 @@ func (a *saver) image(ref string) error {
 		}
 	}
 	keep(&a.index, img.desc)
-	if name, ok := img.namedBy(ref); ok {
-		parsed, _ := ParseReference(name) // it came from a Reference
-		setName(&a.index, img.desc, parsed)
-		entry.RepoTags = []string{name}
+	if name, ok := img.named(ref); ok {
+		setName(&a.index, img.desc, name)
+		entry.RepoTags = []string{name.Familiar()}
 	}
 	a.images = append(a.images, entry)
 	return nil

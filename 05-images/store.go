@@ -33,7 +33,7 @@ const (
 type Store struct {
 	dir    string
 	view   atomic.Pointer[view] // what index.json said when last read
-	parsed sync.Map             // manifest's digest → incoming; neither ever changes
+	parsed sync.Map             // manifest's digest → Image without names, which never changes
 }
 
 // OpenStore opens the store in dir and makes it if there is none.

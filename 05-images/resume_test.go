@@ -1,0 +1,172 @@
+package images_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	images "cutaway/05-images"
+
+	"github.com/google/go-containerregistry/pkg/compression"
+	"github.com/stretchr/testify/require"
+)
+
+// flaky answers requests for a blob, and breaks the connection after some of its
+// bytes, each time a little later.
+type flaky struct {
+	blob          []byte
+	breaks        atomic.Int32 // how often
+	acceptsRanges bool
+	ranges        sync.Map // that were asked for
+}
+
+func (f *flaky) serve(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method != http.MethodGet || !strings.Contains(r.URL.Path, digestOf(f.blob)) {
+		return false
+	}
+	start := 0
+	if header := r.Header.Get("Range"); header != "" {
+		f.ranges.Store(header, true)
+		if f.acceptsRanges {
+			_, err := fmt.Sscanf(header, "bytes=%d-", &start)
+			must(err)
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", start, len(f.blob)-1, len(f.blob)))
+		}
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(f.blob)-start))
+	if start > 0 {
+		w.WriteHeader(http.StatusPartialContent)
+	}
+	n := len(f.blob)
+	if left := f.breaks.Add(-1); left >= 0 {
+		n = len(f.blob) / int(left+2)
+	}
+	if _, err := w.Write(f.blob[start:max(start, n)]); err == nil && n < len(f.blob) {
+		panic(http.ErrAbortHandler)
+	}
+	return true
+}
+
+func (f *flaky) asked() int {
+	n := 0
+	f.ranges.Range(func(any, any) bool { n++; return true })
+	return n
+}
+
+func digestOf(b []byte) string {
+	h, err := plainLayer(b).Digest()
+	must(err)
+	return h.String()
+}
+
+func TestABrokenConnectionIsContinued(t *testing.T) {
+	for _, acceptsRanges := range []bool{true, false} {
+		t.Run(fmt.Sprintf("accepts ranges: %v", acceptsRanges), func(t *testing.T) {
+			srv, dir, u := newServer(t), t.TempDir(), newTrees()
+			blob := tarOf("a=" + noise(1, 3<<20))
+			ref := srv.push(t, "web", imageOf(t, plainLayer(blob)))
+			registry := &flaky{blob: blob, acceptsRanges: acceptsRanges}
+			registry.breaks.Store(3)
+			srv.setMeddle(registry.serve)
+			img, err := pull(t, openStore(t, dir), ref, images.PullOptions{Unpack: u})
+			require.NoError(t, err)
+			require.True(t, u.Has(img.Top()))
+			require.Equal(t, 3, registry.asked(), "each new request asks only for the rest")
+			valid(t, dir)
+		})
+	}
+}
+
+func TestAnInterruptedPullIsContinuedByTheNext(t *testing.T) {
+	srv, dir := newServer(t), t.TempDir()
+	blob := tarOf("a=" + noise(1, 3<<20))
+	ref := srv.push(t, "web", imageOf(t, layerOf(t, compression.GZip, tarOf("base=1")), plainLayer(blob)))
+	ctx, cancel := context.WithCancel(t.Context())
+	srv.setMeddle(func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, digestOf(blob)) {
+			return false
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(blob)))
+		_, _ = w.Write(blob[:2<<20])
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		return true
+	})
+	s := openStore(t, dir)
+	u := newTrees()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := s.Pull(ctx, ref, images.PullOptions{Unpack: u})
+		ended <- err
+	}()
+	require.Eventually(t, func() bool {
+		st, err := os.Stat(filepath.Join(dir, "ingest", digestOf(blob)[7:]))
+		return err == nil && st.Size() > 1<<20
+	}, patience, 5*time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-ended, context.Canceled)
+	list, err := s.List()
+	require.NoError(t, err)
+	require.Empty(t, list, "no half image")
+
+	registry := &flaky{blob: blob, acceptsRanges: true}
+	srv.setMeddle(registry.serve)
+	img, err := pull(t, s, ref, images.PullOptions{Unpack: u})
+	require.NoError(t, err)
+	require.True(t, u.Has(img.Top()))
+	require.Equal(t, 1, registry.asked(), "only the rest was asked for")
+	valid(t, dir)
+}
+
+func TestAnInterruptedPullLeavesNothingAfterASweep(t *testing.T) {
+	srv, dir := newServer(t), t.TempDir()
+	blob := tarOf("a=" + noise(1, 1<<20))
+	ref := srv.push(t, "web", imageOf(t, plainLayer(blob), plainLayer(tarOf("b=2"))))
+	srv.setMeddle(func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, digestOf(blob)) {
+			http.Error(w, `{"errors":[{"code":"DENIED"}]}`, http.StatusForbidden)
+			return true
+		}
+		return false
+	})
+	s := openStore(t, dir)
+	_, err := pull(t, s, ref, images.PullOptions{Unpack: newTrees()})
+	require.ErrorIs(t, err, images.ErrUnauthorized)
+	require.NoError(t, s.Sweep())
+	require.Zero(t, blobs(t, dir))
+	valid(t, dir)
+}
+
+func TestPullsAtOnceFetchEverythingOnce(t *testing.T) {
+	srv, dir := newServer(t), t.TempDir()
+	img := simple(t, "a="+noise(1, 1<<20), "b="+noise(2, 1<<20), "c="+noise(3, 1<<20))
+	ref := srv.push(t, "web", img)
+	var group sync.WaitGroup
+	for range 6 {
+		group.Go(func() {
+			u := newTrees()
+			got, err := pull(t, openStore(t, dir), ref, images.PullOptions{Unpack: u}) // a Store each, as processes have
+			if err != nil || got.ID != id(t, img) || !u.Has(got.Top()) {
+				t.Errorf("%v, %v", got.ID, err)
+			}
+		})
+	}
+	group.Wait()
+	layers, err := img.Layers()
+	require.NoError(t, err)
+	all := srv.requests("GET")
+	for _, l := range layers {
+		digest, err := l.Digest()
+		require.NoError(t, err)
+		require.Equal(t, 1, strings.Count(strings.Join(all, "\n"), digest.String()))
+	}
+	valid(t, dir)
+}
