@@ -68,6 +68,7 @@ func TestTranscriptsAreWhatTheCommandsPrint(t *testing.T) {
 	bin := t.TempDir()
 	build := exec.Command("go", "build", "-o", bin+"/cutaway", "./final/cmd/cutaway")
 	build.Dir = root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // static: it is also the program in the containers
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	for _, old := range pages(t) {

@@ -3,12 +3,14 @@
 //	go run ./chapters/cmd/book          # say what is not right
 //	go run ./chapters/cmd/book -w       # fill the listings
 //	go run ./chapters/cmd/book -w -run  # run the scripts too, and fill the transcripts (root, bin/cutaway)
+//	go run ./chapters/cmd/book -w -run chapters/03-cgroups.md
 package main
 
 import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 
 	"cutaway/chapters/book"
 )
@@ -17,6 +19,7 @@ import (
 type options struct {
 	root       string
 	write, run bool
+	only       []string // pages; none = all
 }
 
 func main() {
@@ -25,6 +28,7 @@ func main() {
 	flag.BoolVar(&o.write, "w", false, "write the pages instead of checking them")
 	flag.BoolVar(&o.run, "run", false, "run the scripts of transcripts")
 	flag.Parse()
+	o.only = flag.Args()
 	problems, err := o.check()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "book:", err)
@@ -46,6 +50,9 @@ func (o options) check() ([]string, error) {
 	}
 	var all []string
 	for _, old := range pages {
+		if len(o.only) > 0 && !slices.Contains(o.only, old.Path) {
+			continue
+		}
 		page, problems := old.Listings()
 		if o.run {
 			var more []string
