@@ -82,7 +82,9 @@ func holdTCP(p Port) (held, error) {
 	if err != nil {
 		return held{}, err
 	}
-	p.HostPort = l.Addr().(*net.TCPAddr).AddrPort().Port()
+	if p.HostPort == 0 {
+		return holdChosen(p, l)
+	}
 	conn, err := l.SyscallConn()
 	if err == nil {
 		var shut, reuse error
@@ -97,6 +99,20 @@ func holdTCP(p Port) (held, error) {
 		return held{}, fmt.Errorf("hold %s: %w", p.host(), err)
 	}
 	return held{p, l}, nil
+}
+
+// holdChosen holds the port that the kernel chose for l, by its number: a port
+// that was not asked for by number would be let go by shutdown(2). Should
+// another program be quicker, there are more.
+func holdChosen(p Port, l *net.TCPListener) (held, error) {
+	q := p
+	q.HostPort = l.Addr().(*net.TCPAddr).AddrPort().Port()
+	l.Close()
+	h, err := holdTCP(q)
+	if errors.Is(err, unix.EADDRINUSE) {
+		return holdTCP(p)
+	}
+	return h, err
 }
 
 func holdUDP(p Port) (held, error) {

@@ -122,6 +122,12 @@ func TestPortZeroIsReplacedByAFreeOne(t *testing.T) {
 	require.Len(t, got, 3)
 	for _, p := range got {
 		require.GreaterOrEqual(t, p.HostPort, uint16(32768))
+		if p.Protocol == "tcp" {
+			_, err = net.Listen("tcp4", p.host().String())
+		} else {
+			_, err = net.ListenPacket("udp4", p.host().String())
+		}
+		require.ErrorIs(t, err, unix.EADDRINUSE, "%s is held", p)
 	}
 	require.NotEqual(t, got[0].HostPort, got[2].HostPort)
 	require.NoError(t, n.Release("a"))

@@ -7,9 +7,11 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -110,33 +112,55 @@ func (p Publish) change(how func(*nftables.Conn, *nftables.Set, []nftables.SetEl
 }
 
 // present returns those of the ports that the kernel's maps lead to this
-// address; none when the table is gone.
+// address; none when the table is gone. It asks for one element at a time: a
+// list of all may miss some while others are added (rhashtable_walk_next).
 func (p Publish) present() (present []Port, err error) {
-	conn, err := nftables.New()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := conn.GetSetByName(table(p.Table), published); errors.Is(err, unix.ENOENT) {
-		return nil, nil
-	}
-	for _, name := range []string{published, publishedAt} {
-		elements, err := conn.GetSetElements(portMap(p.Table, name))
-		if err != nil {
-			return nil, fmt.Errorf("read map %s of table %s: %w", name, p.Table, err)
+	for _, port := range p.Ports {
+		want := element(port, p.Address)
+		got, err := lookup(portMap(p.Table, port.mapName()), want.Key)
+		if err != nil && !errors.Is(err, unix.ENOENT) {
+			return nil, fmt.Errorf("look up %s in table %s: %w", port, p.Table, err)
 		}
-		for _, port := range p.Ports {
-			if port.mapName() == name && contains(elements, element(port, p.Address)) {
-				present = append(present, port)
-			}
+		if bytes.Equal(got, want.Val) {
+			present = append(present, port)
 		}
 	}
 	return present, nil
 }
 
-func contains(elements []nftables.SetElement, want nftables.SetElement) bool {
-	return slices.ContainsFunc(elements, func(e nftables.SetElement) bool {
-		return bytes.Equal(e.Key, want.Key) && bytes.Equal(e.Val, want.Val)
-	})
+// lookup returns the data of the element with this key, or ENOENT.
+func lookup(set *nftables.Set, key []byte) ([]byte, error) {
+	const nested = unix.NLA_F_NESTED
+	elements := nl.NewRtAttr(nested|unix.NFTA_SET_ELEM_LIST_ELEMENTS, nil)
+	elements.AddRtAttr(nested|unix.NFTA_LIST_ELEM, nil).
+		AddRtAttr(nested|unix.NFTA_SET_ELEM_KEY, nil).AddRtAttr(unix.NFTA_DATA_VALUE, key)
+	ask := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETSETELEM, unix.NLM_F_ACK)
+	ask.AddData(&nl.Nfgenmsg{NfgenFamily: unix.NFPROTO_IPV4})
+	ask.AddData(nl.NewRtAttr(unix.NFTA_SET_ELEM_LIST_TABLE, nl.ZeroTerminated(set.Table.Name)))
+	ask.AddData(nl.NewRtAttr(unix.NFTA_SET_ELEM_LIST_SET, nl.ZeroTerminated(set.Name)))
+	ask.AddData(elements)
+	answers, err := ask.Execute(unix.NETLINK_NETFILTER, 0)
+	if err != nil || len(answers) == 0 {
+		return nil, err
+	}
+	path := []uint16{unix.NFTA_SET_ELEM_LIST_ELEMENTS, unix.NFTA_LIST_ELEM, unix.NFTA_SET_ELEM_DATA, unix.NFTA_DATA_VALUE}
+	return attribute(answers[0][nl.SizeofNfgenmsg:], path)
+}
+
+// attribute follows a path of nested netlink attributes, netlink(7).
+func attribute(data []byte, path []uint16) ([]byte, error) {
+	for _, step := range path {
+		all, err := nl.ParseRouteAttr(data)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(all, func(a syscall.NetlinkRouteAttr) bool { return a.Attr.Type&nl.NLA_TYPE_MASK == step })
+		if i < 0 {
+			return nil, nil
+		}
+		data = all[i].Value
+	}
+	return data, nil
 }
 
 // Forget makes the kernel forget the UDP conversations at published ports. UDP
