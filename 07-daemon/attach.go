@@ -38,7 +38,7 @@ func (s *Server) attach(w http.ResponseWriter, r *http.Request) error {
 	return s.stream(w, r, st)
 }
 
-func (s *Server) resize(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) resize(_ http.ResponseWriter, r *http.Request) error {
 	size, err := terminalSize(r)
 	if err != nil {
 		return err

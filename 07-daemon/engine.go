@@ -85,6 +85,8 @@ type Views interface {
 type Streams interface {
 	// Attach connects to standard input and output. The container may be
 	// created and not yet started: the connection then waits for the process.
+	// ctx does not end with the client, because a client without input ends its
+	// half at once and still reads; Conn.Close tells that it went away.
 	Attach(ctx context.Context, ref string, o AttachOptions) (Stream, error)
 	// Resize sets the size of the container's terminal.
 	Resize(ctx context.Context, ref string, size Size) error
@@ -99,7 +101,7 @@ type Execs interface {
 	// ExecCreate prepares a process and returns its ID, 64 hexadecimal digits.
 	ExecCreate(ctx context.Context, ref string, req container.ExecCreateRequest) (string, error)
 	// ExecStart starts it. Unless o.Detach is set, the Stream is connected to
-	// it. With o.Detach the Stream's Conn is nil. NotFound if there is no such
+	// it; ctx is as in Attach. With o.Detach the Stream's Conn is nil. NotFound if there is no such
 	// exec; if the process cannot be started, ExecInspect has 126 or 127 as its
 	// exit code from then on.
 	ExecStart(ctx context.Context, id string, o ExecStartOptions) (Stream, error)

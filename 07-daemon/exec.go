@@ -79,7 +79,7 @@ func (lastWords) CloseWrite() error { return nil }
 // Close implements Conn.
 func (lastWords) Close() error { return nil }
 
-func (s *Server) execResize(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) execResize(_ http.ResponseWriter, r *http.Request) error {
 	size, err := terminalSize(r)
 	if err != nil {
 		return err

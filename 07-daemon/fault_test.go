@@ -42,7 +42,10 @@ type silent struct {
 	once   sync.Once
 }
 
-func (s *silent) Attach(context.Context, string, daemon.AttachOptions) (daemon.Stream, error) {
+func (s *silent) Attach(ctx context.Context, _ string, _ daemon.AttachOptions) (daemon.Stream, error) {
+	if ctx.Done() != nil {
+		return daemon.Stream{}, errors.New("a client that closes its side early would end this attach")
+	}
 	return daemon.Stream{Conn: s}, nil
 }
 

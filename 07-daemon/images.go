@@ -76,8 +76,8 @@ func pullOptions(r *http.Request) (PullOptions, error) {
 	return o, nil
 }
 
-// joinReference puts together what the client took apart: "alpine" and "3.20"
-// are alpine:3.20, "alpine" and "sha256:…" are alpine@sha256:…
+// joinReference puts together what the client took apart: "alpine" and "3.20" are
+// alpine:3.20; with "sha256:…" for a tag, it is alpine@sha256:… that was meant.
 func joinReference(from, tag string) (ref string, allTags bool) {
 	at := strings.Contains(from, "@")
 	colon := strings.LastIndexByte(from, ':')

@@ -133,7 +133,7 @@ func TestOldClientsSeeTheAddressWhereItUsedToBe(t *testing.T) {
 	text, err := json.Marshal(withDefaultBridge(ctr))
 	require.NoError(t, err)
 	var got struct {
-		Id              string
+		ID              string `json:"Id"`
 		NetworkSettings struct {
 			SandboxID, IPAddress, Gateway, MacAddress, IPv6Gateway string
 			IPPrefixLen                                            int
@@ -141,7 +141,7 @@ func TestOldClientsSeeTheAddressWhereItUsedToBe(t *testing.T) {
 		}
 	}
 	require.NoError(t, json.Unmarshal(text, &got))
-	require.Equal(t, "x", got.Id)
+	require.Equal(t, "x", got.ID)
 	ns := got.NetworkSettings
 	require.Equal(t, []any{"s", "172.29.0.2", 16, "172.29.0.1", "02:00:00:00:00:01", ""},
 		[]any{ns.SandboxID, ns.IPAddress, ns.IPPrefixLen, ns.Gateway, ns.MacAddress, ns.IPv6Gateway})

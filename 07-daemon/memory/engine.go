@@ -233,7 +233,7 @@ func (e lifecycle) Kill(_ context.Context, ref, signal string) error {
 }
 
 // Remove implements daemon.Lifecycle.
-func (e lifecycle) Remove(ctx context.Context, ref string, o daemon.RemoveOptions) error {
+func (e lifecycle) Remove(_ context.Context, ref string, o daemon.RemoveOptions) error {
 	c, p, err := e.lookup(ref)
 	if err != nil {
 		return err

@@ -71,13 +71,14 @@ func (c *ctr) summary(images map[string]string) container.Summary {
 
 func (c *ctr) status() string {
 	started, finished, code := c.proc.history()
-	switch c.state() {
-	case container.StateExited:
+	state := c.state()
+	switch {
+	case state == container.StateExited:
 		return fmt.Sprintf("Exited (%d) %s ago", code, time.Since(finished).Round(time.Second))
-	case container.StateRunning:
-		return "Up " + time.Since(started).Round(time.Second).String()
-	case container.StatePaused:
+	case state == container.StatePaused:
 		return "Up " + time.Since(started).Round(time.Second).String() + " (Paused)"
+	case state == container.StateRunning:
+		return "Up " + time.Since(started).Round(time.Second).String()
 	}
 	return "Created"
 }
