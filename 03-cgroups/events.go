@@ -3,6 +3,7 @@ package cgroups
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -114,9 +115,7 @@ func readUnifiedEvents(dir string) map[string]uint64 {
 	all := map[string]uint64{}
 	for _, f := range []string{"cgroup.events", "memory.events"} {
 		keys, _ := readKeys(filepath.Join(dir, f))
-		for k, n := range keys {
-			all[k] = n
-		}
+		maps.Copy(all, keys)
 	}
 	return all
 }

@@ -56,63 +56,48 @@ func (g Group) Stats() (Stats, error) {
 	if !slices.ContainsFunc(g.Paths, exists) {
 		return s, &os.PathError{Op: "read statistics", Path: strings.Join(g.Paths, " "), Err: os.ErrNotExist}
 	}
-	s.Memory = g.memoryStats()
+	c := g.counters()
+	s.Memory = c.memory()
 	s.CPU = CPUStats{
-		Usage:         g.duration("cpuacct.usage", "cpu.stat usage_usec"),
-		User:          g.duration("cpuacct.usage_user", "cpu.stat user_usec"),
-		System:        g.duration("cpuacct.usage_sys", "cpu.stat system_usec"),
-		Periods:       g.first("cpu.stat nr_periods"),
-		Throttled:     g.first("cpu.stat nr_throttled"),
-		ThrottledTime: g.duration("cpu.stat throttled_time", "cpu.stat throttled_usec"),
+		Usage:         c.duration("cpuacct.usage", "cpu.stat usage_usec"),
+		User:          c.duration("cpuacct.usage_user", "cpu.stat user_usec"),
+		System:        c.duration("cpuacct.usage_sys", "cpu.stat system_usec"),
+		Periods:       c.first("cpu.stat nr_periods"),
+		Throttled:     c.first("cpu.stat nr_throttled"),
+		ThrottledTime: c.duration("cpu.stat throttled_time", "cpu.stat throttled_usec"),
 	}
-	s.Pids = PidsStats{Current: g.first("pids.current"), Max: g.first("pids.max")}
+	s.Pids = PidsStats{Current: c.first("pids.current"), Max: c.first("pids.max")}
 	s.IO = g.ioStats()
-	s.OOMKills, _ = g.OOMKills() // without a memory controller nothing is killed
+	s.OOMKills = c.first(oomKills...)
 	return s, nil
 }
 
-func (g Group) memoryStats() MemoryStats {
-	m := MemoryStats{
-		Current: g.first("memory.current", "memory.usage_in_bytes"),
-		Peak:    g.first("memory.peak", "memory.max_usage_in_bytes"),
-		Max:     g.first("memory.max", "memory.limit_in_bytes"),
-		// v1 counts the groups below only in the keys that begin with total_.
-		Swap:     g.first("memory.swap.current", "memory.stat total_swap"),
-		Inactive: g.first("memory.stat total_inactive_file", "memory.stat inactive_file"),
-	}
-	if m.Max > 1<<60 { // v1 says "no limit" like this
-		m.Max = 0
-	}
-	if file, err := g.file("memory.stat"); err == nil {
-		m.Detail, _ = readKeys(file)
-	}
-	return m
-}
+var oomKills = []string{"memory.events oom_kill", "memory.oom_control oom_kill"}
 
 // OOMKills counts the processes that the kernel has killed because the group
 // was out of memory (v1: since Linux 4.13).
 func (g Group) OOMKills() (uint64, error) {
-	file, err := g.file("memory.events", "memory.oom_control")
-	if err != nil {
+	if _, err := g.file("memory.events", "memory.oom_control"); err != nil {
 		return 0, err
 	}
-	keys, err := readKeys(file)
-	return keys["oom_kill"], err
+	return g.counters().first(oomKills...), nil
 }
 
+// counters reads each file of a group once.
+type counters struct {
+	paths []string
+	seen  map[string]map[string]uint64
+}
+
+func (g Group) counters() counters { return counters{g.Paths, map[string]map[string]uint64{}} }
+
 // first reads the first of the sources that exists; 0 if none does, or if it
-// says "max". A source is a file that holds a number, or a file and a key in it.
-func (g Group) first(sources ...string) uint64 {
+// says "max". A source is a file of one number, or a file and a key in it.
+func (c counters) first(sources ...string) uint64 {
 	for _, source := range sources {
-		name, key, keyed := strings.Cut(source, " ")
-		for _, p := range g.Paths {
-			file := filepath.Join(p, name)
-			if keyed {
-				if keys, err := readKeys(file); err == nil && has(keys, key) {
-					return keys[key]
-				}
-			} else if text, err := os.ReadFile(file); err == nil {
-				n, _ := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+		name, key, _ := strings.Cut(source, " ")
+		for _, p := range c.paths {
+			if n, ok := c.read(filepath.Join(p, name))[key]; ok {
 				return n
 			}
 		}
@@ -120,30 +105,55 @@ func (g Group) first(sources ...string) uint64 {
 	return 0
 }
 
-func has(keys map[string]uint64, key string) bool {
-	_, ok := keys[key]
-	return ok
-}
-
 // duration is first in time: v2 counts microseconds and says so, v1 nanoseconds.
-func (g Group) duration(v1, v2 string) time.Duration {
-	if n := g.first(v1); n > 0 {
+func (c counters) duration(v1, v2 string) time.Duration {
+	if n := c.first(v1); n > 0 {
 		return time.Duration(n)
 	}
-	return time.Duration(g.first(v2)) * time.Microsecond
+	return time.Duration(c.first(v2)) * time.Microsecond
 }
 
-// readKeys reads a file of lines "key number".
+func (c counters) read(file string) map[string]uint64 {
+	if _, seen := c.seen[file]; !seen {
+		c.seen[file], _ = readKeys(file)
+	}
+	return c.seen[file]
+}
+
+// readKeys reads a file of lines "key number", or of one number, whose key is "".
 func readKeys(file string) (map[string]uint64, error) {
 	keys := map[string]uint64{}
 	_, err := readLines(file, func(line string) (int, bool) {
-		key, value, _ := strings.Cut(line, " ")
+		key, value, keyed := strings.Cut(line, " ")
+		if !keyed {
+			key, value = "", line
+		}
 		if n, err := strconv.ParseUint(value, 10, 64); err == nil {
 			keys[key] = n
 		}
 		return 0, false
 	})
 	return keys, err
+}
+
+func (c counters) memory() MemoryStats {
+	m := MemoryStats{
+		Current: c.first("memory.current", "memory.usage_in_bytes"),
+		Peak:    c.first("memory.peak", "memory.max_usage_in_bytes"),
+		Max:     c.first("memory.max", "memory.limit_in_bytes"),
+		// v1 counts the groups below only in the keys that begin with total_.
+		Swap:     c.first("memory.swap.current", "memory.stat total_swap"),
+		Inactive: c.first("memory.stat total_inactive_file", "memory.stat inactive_file"),
+	}
+	if m.Max > 1<<60 { // v1 says "no limit" like this
+		m.Max = 0
+	}
+	for _, p := range c.paths {
+		if keys := c.read(filepath.Join(p, "memory.stat")); len(keys) > 0 {
+			m.Detail = keys
+		}
+	}
+	return m
 }
 
 // ioStats reads v2's io.stat, or v1's two files of the throttling layer, which

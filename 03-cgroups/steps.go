@@ -99,7 +99,7 @@ func (s *System) swapFirst(name string, l Limits) bool {
 	if h.Version != V1 || l.MemoryMax == 0 {
 		return false
 	}
-	now := Open(filepath.Join(h.Base, name)).first("memory.memsw.limit_in_bytes")
+	now := Open(filepath.Join(h.Base, name)).counters().first("memory.memsw.limit_in_bytes")
 	return now > 0 && uint64(l.MemoryMax) > now // -1 becomes the highest number
 }
 
