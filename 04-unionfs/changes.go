@@ -58,7 +58,7 @@ func (s *Store) Changes(id string) ([]Change, error) {
 }
 
 // Usage returns the bytes in the regular files that the layer id adds or changes. A file with many names counts once.
-func (s *Store) Usage(id string) (bytes int64, err error) {
+func (s *Store) Usage(id string) (size int64, err error) {
 	l, err := s.layer(id)
 	if err != nil {
 		return 0, err
@@ -68,10 +68,10 @@ func (s *Store) Usage(id string) (bytes int64, err error) {
 	for _, n := range nodes {
 		if n.Kind != Deleted && n.st.Mode&unix.S_IFMT == unix.S_IFREG && !seen[n.st.Ino] {
 			seen[n.st.Ino] = true
-			bytes += n.st.Size
+			size += n.st.Size
 		}
 	}
-	return bytes, err
+	return size, err
 }
 
 // node is a change with the file that shows it. An opaque directory is followed by a node that deletes ".wh..opq"

@@ -151,8 +151,7 @@ func history(t testing.TB, stores []*Store, name string, r *rand.Rand) (log []st
 }
 
 func errno(err error) string {
-	var e unix.Errno
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[unix.Errno](err); ok {
 		return e.Error()
 	}
 	return fmt.Sprint(err != nil)

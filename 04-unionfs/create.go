@@ -38,17 +38,18 @@ func (u *unpacker) create(dir *os.File, name string, e entry) error {
 		return u.hardLink(name, e.Linkname)
 	case tar.TypeFifo:
 		return os.NewSyscallError("mknodat", unix.Mknodat(fd, base, unix.S_IFIFO, 0))
-	case tar.TypeChar:
-		return device(dir, base, unix.S_IFCHR, e)
-	case tar.TypeBlock:
-		return device(dir, base, unix.S_IFBLK, e)
+	case tar.TypeChar, tar.TypeBlock:
+		return device(dir, base, e)
 	}
 	return fmt.Errorf("%w: type %q", ErrEntry, e.Typeflag)
 }
 
 // device makes a device node. Root of a user namespace may not, user_namespaces(7); there it is left out, as Docker does.
-func device(dir *os.File, base string, kind uint32, e entry) error {
-	dev := unix.Mkdev(uint32(e.Devmajor), uint32(e.Devminor))
+func device(dir *os.File, base string, e entry) error {
+	kind, dev := uint32(unix.S_IFCHR), unix.Mkdev(uint32(e.Devmajor), uint32(e.Devminor))
+	if e.Typeflag == tar.TypeBlock {
+		kind = unix.S_IFBLK
+	}
 	err := unix.Mknodat(int(dir.Fd()), base, kind, int(dev))
 	if errors.Is(err, unix.EPERM) && inUserNamespace() {
 		return errLeftOut

@@ -3,7 +3,6 @@ package unionfs
 import (
 	"archive/tar"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -190,6 +189,32 @@ func TestAHundredThousandEntries(t *testing.T) {
 	require.Equal(t, 100_000+100, strings.Count(tree(t, s.diff(id(0))), "\n")-1)
 }
 
+// The kernel says EAGAIN to openat2(2) when something on the machine is renamed while it goes through "..".
+func TestApplyGoesOnWhileOthersRename(t *testing.T) {
+	dir, done, stopped := t.TempDir(), make(chan struct{}), make(chan struct{})
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "a"), 0o755))
+	go func() {
+		defer close(stopped)
+		for a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b"); ; a, b = b, a {
+			select {
+			case <-done:
+				return
+			default:
+				_ = os.Rename(a, b)
+			}
+		}
+	}()
+	text := "d x/y/z 0755\nl up x/y/z/../../../x/y/../y/z/../../..\n"
+	for i := range 2000 {
+		text += fmt.Sprintf("f up/x%d/f 0644\nf up/up/up/f%d 0644\n", i%7, i)
+	}
+	s := open(t, "overlay")
+	_, err := s.Apply(id(0), "", bytes.NewReader(archive(t, text)))
+	close(done)
+	<-stopped
+	require.NoError(t, err)
+}
+
 func TestDevicesAreMade(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		dir := mounted(t, s, stack(t, s, archive(t, "c null 0666 1,3\nf after 0644")))
@@ -221,6 +246,6 @@ func TestDiffMayBeClosedEarly(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, r.Close())
 		_, err = r.Read(make([]byte, 1))
-		require.True(t, errors.Is(err, io.ErrClosedPipe))
+		require.ErrorIs(t, err, io.ErrClosedPipe)
 	})
 }

@@ -96,44 +96,43 @@ func tree(t testing.TB, dir string) string {
 	names := map[uint64]string{}
 	require.NoError(t, filepath.WalkDir(dir, func(file string, _ fs.DirEntry, err error) error {
 		require.NoError(t, err)
-		var st unix.Stat_t
-		require.NoError(t, lstat(file, &st))
-		name := strings.TrimPrefix(strings.TrimPrefix(file, dir), "/")
-		if name == "" {
-			name = "."
+		n := node{file: file, Change: Change{Path: strings.TrimPrefix(strings.TrimPrefix(file, dir), "/")}}
+		require.NoError(t, lstat(file, &n.st))
+		if n.Path == "" {
+			n.Path = "."
 		}
-		fmt.Fprintln(&out, describeFile(t, file, name, st, names))
+		if first, ok := names[n.st.Ino]; ok && n.st.Nlink > 1 && !n.isDir() {
+			fmt.Fprintf(&out, "h %s %s\n", n.Path, first)
+			return nil
+		}
+		names[n.st.Ino] = n.Path
+		fmt.Fprintln(&out, line(t, n))
 		return nil
 	}))
 	return out.String()
 }
 
-func describeFile(t testing.TB, file, name string, st unix.Stat_t, names map[uint64]string) string {
+// line shows one file.
+func line(t testing.TB, n node) string {
 	t.Helper()
-	if first, ok := names[st.Ino]; ok && st.Nlink > 1 {
-		return fmt.Sprintf("h %s %s", name, first)
-	}
-	extra, mode := "", st.Mode&0o7777
+	name, st, extra, mode := n.Path, n.st, "", n.st.Mode&0o7777
 	if st.Uid != 0 || st.Gid != 0 {
 		extra = fmt.Sprintf(" %d:%d", st.Uid, st.Gid)
 	}
-	all, err := xattrs(file)
+	all, err := xattrs(n.file)
 	require.NoError(t, err)
 	if len(all) > 0 {
 		extra += fmt.Sprintf(" %v", all)
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		names[st.Ino] = name
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		return fmt.Sprintf("d %s %04o%s", name, mode, extra)
 	case unix.S_IFREG:
-		b, err := os.ReadFile(file)
+		b, err := os.ReadFile(n.file)
 		require.NoError(t, err)
 		return strings.TrimSpace(fmt.Sprintf("f %s %04o %s%s", name, mode, b, extra))
 	case unix.S_IFLNK:
-		target, err := os.Readlink(file)
+		target, err := os.Readlink(n.file)
 		require.NoError(t, err)
 		return fmt.Sprintf("l %s %s%s", name, target, extra)
 	case unix.S_IFCHR, unix.S_IFBLK:
