@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"runtime"
@@ -141,42 +140,4 @@ func printVersions(w io.Writer, v versions) {
 		fmt.Fprintf(w, "\nServer: %s\n Version:      %s\n API version:  %s (minimum version %s)\n Go version:   %s\n OS/Arch:      %s/%s\n Kernel:       %s\n",
 			s.Platform.Name, s.Version, s.APIVersion, s.MinAPIVersion, s.GoVersion, s.Os, s.Arch, s.KernelVersion)
 	}
-}
-
-// ExplainOptions says how a plan is to be printed.
-type ExplainOptions struct {
-	JSON   bool // as it is
-	Script bool // as a shell script
-	Width  int  // columns of the terminal; 0 = not a terminal
-}
-
-func (a *app) explainCommand() *cobra.Command {
-	var o ExplainOptions
-	c := &cobra.Command{
-		Use:   "explain [OPTIONS] CONTAINER",
-		Short: "Show the steps that made a container, and why",
-		Args:  exactly(1),
-		RunE:  func(c *cobra.Command, args []string) error { return a.explain(c.Context(), args[0], o) },
-	}
-	c.Flags().BoolVar(&o.JSON, "json", false, "print the plan as the engine keeps it")
-	c.Flags().BoolVar(&o.Script, "script", false, "print a shell script that does the same")
-	return c
-}
-
-// explain fetches the plan and leaves its explanation to whom it belongs.
-func (a *app) explain(ctx context.Context, ref string, o ExplainOptions) error {
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
-	var plan json.RawMessage
-	if err := c.do(ctx, call{method: "GET", path: "/containers/" + ref + "/plan"}, &plan); err != nil {
-		return err
-	}
-	if o.JSON || a.Explain == nil {
-		_, err := fmt.Fprintf(a.out, "%s\n", plan)
-		return err
-	}
-	o.Width = terminalWidth(a.out)
-	return a.Explain(a.out, plan, o)
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/term"
 )
 
 // httpd serves a directory, or, without one, answers every request with the host name: enough to see which
@@ -143,12 +145,17 @@ func nc(c *command) error {
 	if o.has("z") { // only whether somebody listens
 		return nil
 	}
+	sent := make(chan error, 1)
 	go func() {
-		io.Copy(conn, c.in)
-		conn.(*net.TCPConn).CloseWrite()
+		_, err := io.Copy(conn, c.in)
+		_ = conn.(*net.TCPConn).CloseWrite() // the other side may have closed both
+		sent <- err
 	}()
 	_, err = io.Copy(c.out, conn)
-	return err
+	if err != nil || term.IsTerminal(int(c.in.Fd())) { // nobody is made to type on when the other side is gone
+		return err
+	}
+	return <-sent
 }
 
 // acceptOne waits for one connection on a port: "nc -l -p 80" or "nc -l 80".

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"mvdan.cc/sh/v3/interp"
@@ -21,12 +22,13 @@ type traps struct {
 	listen  func()              // starts listening, once
 	woken   chan syscall.Signal // tells wait that an action is due
 
-	mu       sync.Mutex
-	actions  map[syscall.Signal]string
-	onExit   string
-	due      []syscall.Signal
-	cancel   context.CancelFunc // ends the running line
-	children int                // programs running in the foreground
+	mu          sync.Mutex
+	actions     map[syscall.Signal]string
+	onExit      string
+	due         []syscall.Signal
+	cancel      context.CancelFunc // ends the running line
+	children    int                // programs running in the foreground
+	interrupted time.Time          // when SIGINT came while there were some
 }
 
 // start makes an interactive shell survive SIGINT. SIGTERM and SIGQUIT it ignores, as bash does.
@@ -57,8 +59,8 @@ func (t *traps) sort() {
 			case t.woken <- n:
 			default:
 			}
-		} else if n == unix.SIGINT && t.children == 0 && t.cancel != nil {
-			t.cancel()
+		} else if n == unix.SIGINT {
+			t.interrupt()
 		}
 		t.mu.Unlock()
 	}
@@ -71,8 +73,18 @@ func (t *traps) onInterrupt(cancel context.CancelFunc) {
 	t.cancel = cancel
 }
 
-// enter and leave surround a program in the foreground. SIGINT is the program's then, for the terminal sends
-// it to both; the line ends only if the program died of it.
+// interrupt ends the line, unless a program runs in the foreground: the terminal has sent the signal to that, too,
+// and it may have a use for it.
+func (t *traps) interrupt() {
+	if t.children == 0 && t.cancel != nil {
+		t.cancel()
+		return
+	}
+	t.interrupted = time.Now()
+}
+
+// enter and leave surround a program in the foreground. The line ends with it if it died of SIGINT, or if it
+// ended by itself so soon after it that there was a connection: a loop of short programs must stop, too.
 func (t *traps) enter() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -86,7 +98,9 @@ func (t *traps) leave(p *os.ProcessState) {
 	if p == nil || t.cancel == nil {
 		return
 	}
-	if w, ok := p.Sys().(syscall.WaitStatus); ok && w.Signaled() && w.Signal() == unix.SIGINT {
+	w, ok := p.Sys().(syscall.WaitStatus)
+	if ok && w.Signaled() && w.Signal() == unix.SIGINT || time.Since(t.interrupted) < time.Second {
+		t.interrupted = time.Time{}
 		t.cancel()
 	}
 }

@@ -4,10 +4,15 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 
 	"cutaway/final/cli"
 	"cutaway/final/engine"
+	"cutaway/final/explain"
+	"cutaway/final/plan"
 	"cutaway/final/runtime"
 	"cutaway/final/shim"
 	"cutaway/final/toolbox"
@@ -28,7 +33,7 @@ func run(args []string) int {
 	case len(args) == 3 && args[1] == "shim": // holds a container's streams and exit status
 		return shim.Main(args[2])
 	}
-	return cli.Run(args[1:], cli.Options{Version: version, Serve: serve})
+	return cli.Run(args[1:], cli.Options{Version: version, Serve: serve, Explain: explainPlan})
 }
 
 // serve is "cutaway daemon".
@@ -36,4 +41,19 @@ func serve(ctx context.Context, o cli.DaemonOptions) error {
 	return engine.Serve(ctx, engine.Options{
 		Hosts: o.Hosts, DataRoot: o.DataRoot, ExecRoot: o.ExecRoot, StorageDriver: o.StorageDriver, Ready: o.Ready,
 	})
+}
+
+// explainPlan is "cutaway explain".
+func explainPlan(w io.Writer, data []byte, o cli.ExplainOptions) error {
+	var p plan.Plan
+	if err := json.Unmarshal(data, &p); err != nil {
+		return fmt.Errorf("decode the plan: %w", err)
+	}
+	if !o.JSON {
+		return explain.Text(w, &p, explain.Options{Width: o.Width, Color: o.Color})
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "    ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(explain.Steps(&p))
 }
