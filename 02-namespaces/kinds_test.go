@@ -136,17 +136,18 @@ func TestCgroupNamespaceMakesThePathARoot(t *testing.T) {
 	seen, err := namespaces.Cgroups(pid)
 	require.NoError(t, err)
 	require.Equal(t, outside, seen, "seen from outside nothing has changed")
-	err = namespaces.OnThread(func() error {
-		if err := (namespaces.Unshare{New: []namespaces.Kind{namespaces.Cgroup}}).Do(); err != nil {
+	var inside []byte
+	err = namespaces.OnThread(func() (err error) {
+		if err = (namespaces.Unshare{New: []namespaces.Kind{namespaces.Cgroup}}).Do(); err != nil {
 			return err
 		}
-		out, err := exec.Command("cat", "/proc/self/cgroup").Output()
-		for l := range strings.Lines(string(out)) {
-			require.True(t, strings.HasSuffix(l, ":/\n"), l)
-		}
+		inside, err = exec.Command("cat", "/proc/self/cgroup").Output()
 		return err
 	})
 	require.NoError(t, err)
+	for l := range strings.Lines(string(inside)) {
+		require.True(t, strings.HasSuffix(l, ":/\n"), l)
+	}
 }
 
 func TestClockOffsetsAreTheChildsUptime(t *testing.T) {

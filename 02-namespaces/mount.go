@@ -22,7 +22,9 @@ import (
 // insists on them. Errors are those of mount(2), and an error if the flags
 // read back are not those that were asked for.
 //
-// There is no Undo: the mounts end with the namespace.
+// There is no Undo: the mounts end with the namespace. Not guaranteed: that the
+// flags reach this mount if somebody exchanges directories in Root between the
+// calls. They then reach another one inside Root, never one outside.
 //
 // Man page: mount(2), mount_namespaces(7)
 type Mount struct {

@@ -66,13 +66,14 @@ func (q systemVQueue) Undo() error {
 		return nil
 	}
 	if err == nil {
-		_, err = call(unix.SYS_MSGCTL, id, unix.IPC_RMID, 0)
+		err = errnoOf(unix.Syscall(unix.SYS_MSGCTL, id, unix.IPC_RMID, 0))
 	}
 	return os.NewSyscallError("msgctl", err)
 }
 
 func (q systemVQueue) get(flags uintptr) (uintptr, error) {
-	return call(unix.SYS_MSGGET, uintptr(q.key), flags, 0)
+	id, _, errno := unix.Syscall(unix.SYS_MSGGET, uintptr(q.key), flags, 0)
+	return id, errnoOf(id, 0, errno)
 }
 
 // posixQueue makes a POSIX message queue, which has a name like a file's and
@@ -97,7 +98,7 @@ func (q posixQueue) Undo() error {
 	if err != nil {
 		return err
 	}
-	_, err = call(unix.SYS_MQ_UNLINK, uintptr(unsafe.Pointer(name)), 0, 0)
+	err = errnoOf(unix.Syscall(unix.SYS_MQ_UNLINK, uintptr(unsafe.Pointer(name)), 0, 0))
 	if errors.Is(err, unix.ENOENT) {
 		return nil
 	}
@@ -117,10 +118,10 @@ func (q posixQueue) open(flags int) error {
 	return unix.Close(int(fd))
 }
 
-func call(number, a, b, c uintptr) (uintptr, error) {
-	r, _, errno := unix.Syscall(number, a, b, c)
+// errnoOf is the error of a system call, nil if there was none.
+func errnoOf(_, _ uintptr, errno unix.Errno) error {
 	if errno != 0 {
-		return 0, errno
+		return errno
 	}
-	return r, nil
+	return nil
 }
