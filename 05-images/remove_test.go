@@ -154,6 +154,11 @@ func TestRemovingDoesNotDisturbPulling(t *testing.T) {
 	u := &droppable{trees: newTrees()}
 	stop := make(chan struct{})
 	var group sync.WaitGroup
+	end := sync.OnceFunc(func() {
+		close(stop)
+		group.Wait()
+	})
+	t.Cleanup(end)
 	group.Go(func() {
 		s := openStore(t, dir)
 		for {
@@ -179,8 +184,7 @@ func TestRemovingDoesNotDisturbPulling(t *testing.T) {
 		_, err = s.Remove(two.String(), images.RemoveOptions{Drop: u.drop})
 		require.NoError(t, err)
 	}
-	close(stop)
-	group.Wait()
+	end()
 	valid(t, dir)
 }
 

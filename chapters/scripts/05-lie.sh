@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC1091,SC2016,SC2154
 . chapters/scripts/session.bash
 tools=$(mktemp -d)
 go build -o "$tools" ./05-images/cmd/...

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 
 	images "cutaway/05-images"
 )
@@ -82,5 +83,6 @@ func line(p images.Progress) {
 }
 
 func answer(resp *http.Response) {
-	fmt.Printf("→ %s %s  %d %s\n", resp.Request.Method, resp.Request.URL, resp.StatusCode, resp.Header.Get("Content-Type"))
+	status := fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("Content-Type"))
+	fmt.Printf("→ %s %s  %s\n", resp.Request.Method, resp.Request.URL, strings.TrimSpace(status))
 }
