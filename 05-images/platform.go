@@ -14,10 +14,10 @@ func HostPlatform() v1.Platform {
 }
 
 // ParsePlatform reads "os/arch" or "os/arch/variant", as --platform has it; "x86_64"
-// and "aarch64" are understood too. "" is [HostPlatform].
+// and "aarch64" are understood too. "" is the zero Platform: nothing was asked for.
 func ParsePlatform(s string) (v1.Platform, error) {
 	if s == "" {
-		return HostPlatform(), nil
+		return v1.Platform{}, nil
 	}
 	p, err := v1.ParsePlatform(s)
 	if err != nil || p.OS == "" || p.Architecture == "" {

@@ -12,7 +12,7 @@ import (
 // PullOptions are all optional.
 type PullOptions struct {
 	Registry
-	Platform v1.Platform    // zero: the host's
+	Platform v1.Platform    // zero: the host's, or what there is if there is no index to choose from
 	Progress func(Progress) // never called twice at once
 	Unpack   Unpacker       // gets the layers while they arrive; nil: blobs are only stored
 }

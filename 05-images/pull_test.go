@@ -150,6 +150,12 @@ func TestAnIndexHasAnImageForEachPlatform(t *testing.T) {
 	single := srv.push(t, "single", simple(t, "a=1"))
 	_, err = pull(t, s, single, images.PullOptions{Platform: v1.Platform{OS: "linux", Architecture: "s390x"}})
 	require.ErrorContains(t, err, "does not match the platform")
+	// Without being asked for a platform, Docker takes what there is.
+	foreign := srv.push(t, "foreign", imageFor(t, v1.Platform{OS: "linux", Architecture: "s390x"}, plainLayer(tarOf("a=1"))))
+	nothing, err := images.ParsePlatform("")
+	require.NoError(t, err)
+	_, err = pull(t, s, foreign, images.PullOptions{Platform: nothing})
+	require.NoError(t, err)
 }
 
 func TestBadPlatformsAreRefused(t *testing.T) {

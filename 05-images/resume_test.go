@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -90,16 +91,7 @@ func TestAnInterruptedPullIsContinuedByTheNext(t *testing.T) {
 	blob := tarOf("a=" + noise(1, 3<<20))
 	ref := srv.push(t, "web", imageOf(t, layerOf(t, compression.GZip, tarOf("base=1")), plainLayer(blob)))
 	ctx, cancel := context.WithCancel(t.Context())
-	srv.setMeddle(func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.Contains(r.URL.Path, digestOf(blob)) {
-			return false
-		}
-		w.Header().Set("Content-Length", strconv.Itoa(len(blob)))
-		_, _ = w.Write(blob[:2<<20])
-		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done()
-		return true
-	})
+	srv.setMeddle(stall(blob))
 	s := openStore(t, dir)
 	u := newTrees()
 	ended := make(chan error, 1)
@@ -107,10 +99,7 @@ func TestAnInterruptedPullIsContinuedByTheNext(t *testing.T) {
 		_, err := s.Pull(ctx, ref, images.PullOptions{Unpack: u})
 		ended <- err
 	}()
-	require.Eventually(t, func() bool {
-		st, err := os.Stat(filepath.Join(dir, "ingest", digestOf(blob)[7:]))
-		return err == nil && st.Size() > 1<<20
-	}, patience, 5*time.Millisecond)
+	awaitHalf(t, dir, blob)
 	cancel()
 	require.ErrorIs(t, <-ended, context.Canceled)
 	list, err := s.List()
@@ -124,6 +113,61 @@ func TestAnInterruptedPullIsContinuedByTheNext(t *testing.T) {
 	require.True(t, u.Has(img.Top()))
 	require.Equal(t, 1, registry.asked(), "only the rest was asked for")
 	valid(t, dir)
+}
+
+// TestAKilledPullIsContinuedByTheNext has another process pull, and ends it by SIGKILL
+// in the middle of a layer.
+func TestAKilledPullIsContinuedByTheNext(t *testing.T) {
+	if name := os.Getenv("IMAGES_PULL"); name != "" {
+		_, err := openStore(t, os.Getenv("IMAGES_PULL_TO")).Pull(t.Context(), parse(t, name), images.PullOptions{Unpack: newTrees()})
+		t.Fatal("it should have been killed: ", err)
+	}
+	srv, dir := newServer(t), t.TempDir()
+	blob := tarOf("a=" + noise(1, 3<<20))
+	ref := srv.push(t, "web", imageOf(t, layerOf(t, compression.GZip, tarOf("base=1")), plainLayer(blob)))
+	srv.setMeddle(stall(blob))
+	child := exec.Command(os.Args[0], "-test.run=^TestAKilledPullIsContinuedByTheNext$")
+	child.Env = append(os.Environ(), "IMAGES_PULL="+ref.String(), "IMAGES_PULL_TO="+dir)
+	require.NoError(t, child.Start())
+	awaitHalf(t, dir, blob)
+	require.NoError(t, child.Process.Kill())
+	require.Error(t, child.Wait())
+
+	registry := &flaky{blob: blob, acceptsRanges: true}
+	srv.setMeddle(registry.serve)
+	s, u := openStore(t, dir), newTrees()
+	list, err := s.List()
+	require.NoError(t, err)
+	require.Empty(t, list)
+	img, err := pull(t, s, ref, images.PullOptions{Unpack: u})
+	require.NoError(t, err)
+	require.True(t, u.Has(img.Top()))
+	require.Equal(t, 1, registry.asked(), "only the rest was asked for")
+	require.NoError(t, s.Sweep()) // the lease of the dead
+	valid(t, dir)
+}
+
+// stall sends most of a blob, and no more.
+func stall(blob []byte) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, digestOf(blob)) {
+			return false
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(blob)))
+		_, _ = w.Write(blob[:2<<20])
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		return true
+	}
+}
+
+// awaitHalf waits until a part of the blob has arrived in the store.
+func awaitHalf(t *testing.T, dir string, blob []byte) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		st, err := os.Stat(filepath.Join(dir, "ingest", digestOf(blob)[7:]))
+		return err == nil && st.Size() > 1<<20
+	}, patience, 5*time.Millisecond)
 }
 
 func TestAnInterruptedPullLeavesNothingAfterASweep(t *testing.T) {
