@@ -10,7 +10,7 @@
 //	     │ Listen    unix 0660, tcp     │  who may talk to us
 //	     │ Server    version, route     │  which handler is asked
 //	     │ handlers  query, JSON, bytes │  what is asked
-//	     │ Engine    8 small interfaces │  who can do that
+//	     │ Engine    9 small interfaces │  who can do that
 //	     └──────────────┬───────────────┘
 //	                    ▼
 //	      an engine: processes, or, in package memory, goroutines
@@ -43,8 +43,8 @@
 //
 // Not all of Docker's paths are here: no build, push, volumes, networks, swarm,
 // stats, top, archive, websockets. They answer 404 "page not found", Docker's
-// answer to what it does not know. A panic on a goroutine of the
-// engine's own ends the daemon; only those in a call from a handler are caught.
+// answer to what it does not know. A panic on a goroutine of the engine's own
+// ends the daemon; only those in a call from a handler are caught.
 package daemon
 
 import "embed"

@@ -78,6 +78,31 @@ func TestAClientThatGoesAwayIsForgotten(t *testing.T) {
 	}
 }
 
+// stepper is an engine whose plan is to repeat what it hears.
+type stepper struct{ *silent }
+
+func (stepper) ExecPlan(_ context.Context, id string) (json.RawMessage, error) {
+	return json.RawMessage(`["` + id + `"]`), nil
+}
+
+func (s stepper) Step(_ context.Context, ref string) (daemon.Stream, error) {
+	if ref != "web" {
+		return daemon.Stream{}, daemon.Errorf(daemon.NotFound, "No such container: %s", ref)
+	}
+	return daemon.Stream{TTY: true, DetachKeys: "q", Conn: s}, nil
+}
+
+func TestPlansAreReadAndSteppedThrough(t *testing.T) {
+	engine := stepper{newSilent()}
+	a := serve(t, daemon.Engine{Plans: engine})
+	require.JSONEq(t, `["abc"]`, a.do("GET", "/exec/abc/plan").body)
+	require.Equal(t, 404, a.do("POST", "/containers/absent/step").StatusCode)
+	w := a.hijack("POST /containers/web/step HTTP/1.1\r\n" + upgrade + "\r\n")
+	require.Equal(t, "101 UPGRADED", w.resp.Status)
+	w.say("q")
+	before(t, engine.closed)
+}
+
 func TestAClientThatEndedItsInputIsNotForgotten(t *testing.T) {
 	process := newSilent()
 	a := serve(t, daemon.Engine{Streams: process})

@@ -17,7 +17,7 @@ type route struct {
 }
 
 // routes is the table of contents of the API. The paths are Docker's, except
-// for /containers/{name}/plan.
+// for the three that end in /plan and /step.
 func (s *Server) routes() []route {
 	var table []route
 	for _, resource := range [][]route{
