@@ -39,8 +39,10 @@ type Mount struct {
 // a time: the mount, a bind's flags, flags for the tree below, propagation.
 func (m Mount) Do() error {
 	opts := parse(m.Options)
-	if err := m.attach(opts); err != nil {
-		return err
+	if !opts.is(unix.MS_BIND) || !opts.is(unix.MS_REMOUNT) { // "remount,bind" is only about flags
+		if err := m.attach(opts); err != nil {
+			return err
+		}
 	}
 	// Resolved again: the first descriptor is the directory below the mount.
 	at, err := resolve(m.Root, m.Target)
@@ -49,7 +51,7 @@ func (m Mount) Do() error {
 	}
 	defer at.Close()
 
-	if opts.is(unix.MS_BIND) && !opts.is(unix.MS_REMOUNT) {
+	if opts.is(unix.MS_BIND) {
 		if err := setFlags(at, opts); err != nil {
 			return err
 		}
@@ -157,6 +159,9 @@ func (m Mount) String() string {
 	opts := parse(m.Options)
 	source, target := quote(m.Source), quote(filepath.Join("/", m.Root, m.Target))
 	make, how := "mkdir -p "+target, "-t "+m.Type
+	if opts.is(unix.MS_REMOUNT) { // here "bind" is an option: the mount's flags, not the file system's
+		return fmt.Sprintf("mount -o %s %s", quote(strings.Join(m.Options, ",")), target)
+	}
 	if opts.is(unix.MS_BIND) {
 		make = fmt.Sprintf("{ [ -d %[1]s ] && mkdir -p %[2]s || touch %[2]s; }", source, target)
 		how = "--bind"

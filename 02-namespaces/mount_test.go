@@ -165,6 +165,39 @@ func TestReadOnlyBindReachesTheMountsBelowOnlyAsRRO(t *testing.T) {
 	}
 }
 
+func TestRemountChangesOnlyTheFlagsThatItNames(t *testing.T) {
+	dir := t.TempDir()
+	remount := namespaces.Mount{Root: dir, Target: "/m", Options: []string{"remount", "bind", "ro"}}
+	var ours, theirs, other []string
+	err := inMounts(func() (err error) {
+		if err = do(
+			namespaces.Mount{Root: dir, Source: "tmpfs", Target: "/m", Type: "tmpfs", Options: []string{"nosuid", "noexec"}},
+			namespaces.Mount{Root: dir, Source: dir + "/m", Target: "/other", Options: []string{"bind"}},
+			remount,
+		); err != nil {
+			return err
+		}
+		if ours, err = mountLine(dir + "/m"); err != nil {
+			return err
+		}
+		if other, err = mountLine(dir + "/other"); err != nil {
+			return err
+		}
+		if err = do(namespaces.Mount{Root: dir, Target: "/m", Options: []string{"remount", "bind", "rw"}}); err != nil {
+			return err
+		}
+		if err = exec.Command("sh", "-c", remount.String()).Run(); err != nil {
+			return err
+		}
+		theirs, err = mountLine(dir + "/m")
+		return err
+	})
+	require.NoError(t, err)
+	require.Equal(t, "ro,nosuid,noexec,relatime", ours[5])
+	require.Equal(t, "rw,nosuid,noexec,relatime", other[5], "the file system itself is not read-only")
+	require.Equal(t, ours[5:], theirs[5:])
+}
+
 func TestBindKeepsTheFlagsOfItsSource(t *testing.T) {
 	dir := t.TempDir()
 	for want, options := range map[string][]string{
