@@ -37,7 +37,9 @@
 // All chains of all tables at one netfilter hook see a packet, and one drop is
 // final: our table can accept what it likes, a FORWARD policy of DROP set by
 // another engine or a firewall still drops. IPv4 only. The published ports are
-// held against other programs of this namespace only, and not for IPv6.
+// held against other programs of this namespace only, and not for IPv6. Two
+// engines that are opened for the first time at the same moment may choose the
+// same subnet; a subnet once chosen is kept, whatever routes appear later.
 // IP forwarding stays switched on when the engine ends, as others may need it.
 package network
 

@@ -118,6 +118,7 @@ func newOutside(t *testing.T) (netns string) {
 	do(t, []Step{
 		Address{Link: "uplink", Address: netip.MustParsePrefix("10.99.0.1/24")}, Up{Link: "uplink"},
 		Address{netns, "eth0", netip.MustParsePrefix("10.99.0.2/24")}, Up{netns, "eth0"},
+		Ready{netns, []string{"eth0"}}, Ready{Links: []string{"uplink"}},
 	})
 	return netns
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,12 +50,9 @@ func (n *Network) Reserve(id string, ports []Port) ([]Port, error) {
 
 // hold binds the port, unless one of ours, or of those in also, has it.
 func (n *Network) hold(p Port, also []held) (held, error) {
-	taken := also
-	for _, hs := range n.ports {
-		taken = append(taken, hs...)
-	}
-	for _, h := range taken {
-		if h.port.clashes(p) {
+	clashes := func(h held) bool { return h.port.clashes(p) }
+	for _, theirs := range append(slices.Collect(maps.Values(n.ports)), also) {
+		if slices.ContainsFunc(theirs, clashes) {
 			return held{}, fmt.Errorf("bind for %s failed: %w", p.host(), ErrPortAllocated)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"cutaway/chapters/lab"
 )
 
 // publishedPorts returns the keys in both maps of the kernel.
@@ -30,7 +32,21 @@ func publishedPorts(t *testing.T, n *Network) (keys [][]byte) {
 }
 
 func TestPublishedPortAnswersFromEverywhere(t *testing.T) {
+	testPublishedPort(t, "0")
+}
+
+// TestPublishedPortAnswersWhereBridgedFramesPassTheFirewall is about hosts on
+// which br_netfilter is loaded, as Docker does.
+func TestPublishedPortAnswersWhereBridgedFramesPassTheFirewall(t *testing.T) {
+	testPublishedPort(t, "1")
+}
+
+func testPublishedPort(t *testing.T, bridgedFrames string) {
 	n := newNetwork(t)
+	err := Sysctl{Key: "net.bridge.bridge-nf-call-iptables", Value: bridgedFrames}.Do()
+	if bridgedFrames == "1" || !errors.Is(err, os.ErrNotExist) { // without the module it is off
+		lab.NeedSupport(t, err, "")
+	}
 	outside := newOutside(t)
 	neighbour := newBox(t, n)
 	web := newBox(t, n, Port{Protocol: "tcp", HostPort: 8080, Target: 80}, Port{Protocol: "udp", HostPort: 8080, Target: 80})
@@ -135,6 +151,27 @@ func flush(t *testing.T, n *Network, chain string) {
 	require.NoError(t, err)
 	conn.FlushChain(&nftables.Chain{Name: chain, Table: table(n.Bridge())})
 	require.NoError(t, conn.Flush())
+}
+
+// TestAnotherTablesDropIsFinal is what doc.go says is not guaranteed.
+func TestAnotherTablesDropIsFinal(t *testing.T) {
+	n := newNetwork(t)
+	outside := newOutside(t)
+	b := newBox(t, n, Port{Protocol: "tcp", HostPort: 8080, Target: 80})
+	serve(t, b.netns, ":80", "b")
+	conn, err := nftables.New()
+	require.NoError(t, err)
+	other := conn.AddTable(table("firewall"))
+	conn.AddChain(&nftables.Chain{
+		Name: "forward", Table: other, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookForward,
+		Priority: nftables.ChainPriorityFilter, Policy: new(nftables.ChainPolicyDrop),
+	})
+	require.NoError(t, conn.Flush())
+	requireSilence(t, question{outside, "tcp", "10.99.0.1:8080"})
+
+	conn.DelTable(other)
+	require.NoError(t, conn.Flush())
+	requireAnswer(t, "b to 10.99.0.2", question{outside, "tcp", "10.99.0.1:8080"})
 }
 
 func TestUnpublishTakesOnlyItsOwn(t *testing.T) {
