@@ -7,6 +7,6 @@ ip link set lo up
 trap 'kill $!; rm -rf "$tools"' EXIT
 until (: </dev/tcp/127.0.0.1/2375) 2>/dev/null; do sleep 0.05; done
 try 'exec 3<>/dev/tcp/127.0.0.1/2375'
-try 'printf "GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" >&3; grep -v Date <&3'
+try 'printf "GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" >&3; tr -d "\r" <&3 | grep -v Date'
 try 'exec 3<>/dev/tcp/127.0.0.1/2375'
 try 'printf "GET /v1.50/containers/web/json HTTP/1.0\r\n\r\n" >&3; tail -1 <&3'

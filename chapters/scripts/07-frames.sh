@@ -10,4 +10,4 @@ until (: </dev/tcp/127.0.0.1/2375) 2>/dev/null; do sleep 0.05; done
 try 'docker run --name talk toolbox echo hello'
 try 'exec 3<>/dev/tcp/127.0.0.1/2375'
 try 'printf "POST /v1.50/containers/talk/attach?logs=1&stdout=1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n" >&3'
-try 'while read -r line && [ "$line" != $'"'"'\r'"'"' ]; do echo "$line"; done <&3; od -A d -t x1z <&3'
+try 'while read -r line && [ "$line" != $'"'"'\r'"'"' ]; do echo "${line%?}"; done <&3; od -A d -t x1z <&3'
