@@ -27,7 +27,7 @@ func (r Registry) Login(ctx context.Context, domain string) error {
 	if err != nil {
 		return fmt.Errorf("login to %s: %w", domain, err)
 	}
-	defer s.client.CloseIdleConnections()
+	defer s.close()
 	resp, err := s.send(ctx, request{method: http.MethodGet, path: s.root})
 	if err != nil {
 		return fmt.Errorf("login to %s: %w", domain, explain(err, s.ref))

@@ -31,6 +31,7 @@ type download struct {
 	tell   func(status string, current int64)
 	length int64     // bytes in the file; only run looks at it
 	sum    hash.Hash // of them
+	watch  *time.Timer
 
 	mu      sync.Mutex
 	changed sync.Cond // one of the following has
@@ -147,9 +148,13 @@ func (d *download) more(ctx context.Context, from *session) (progress bool, err 
 	if start > 0 {
 		header.Set("Range", fmt.Sprintf("bytes=%d-%d", start, size-1))
 	}
-	resp, err := from.send(ctx, request{path: "blobs/" + d.layer.Digest, header: header})
+	watched, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	d.watch = time.AfterFunc(stallTimeout, func() { cancel(errStalled) })
+	defer d.watch.Stop()
+	resp, err := from.send(watched, request{path: "blobs/" + d.layer.Digest, header: header})
 	if err != nil {
-		return false, err
+		return false, stalled(watched, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusOK { // a registry need not know ranges: RFC 9110, 14.2
@@ -159,15 +164,32 @@ func (d *download) more(ctx context.Context, from *session) (progress bool, err 
 	}
 	_, err = io.CopyBuffer(writerFunc(d.append), io.LimitReader(resp.Body, size-start+1), make([]byte, pipeSize))
 	switch {
-	case err == nil && d.length > size:
+	case err != nil:
+		err = stalled(watched, err)
+	case d.length > size:
 		err = fmt.Errorf("%w: more than %d bytes", ErrSize, size)
-	case err == nil && d.length < size:
+	case d.length < size:
 		err = io.ErrUnexpectedEOF
 	}
 	return d.length > start, err
 }
 
+// stallTimeout is how long a registry may be silent in the middle of a blob.
+// What if the connection just died, with no one left to say so? Without this,
+// the download would wait for ever; so, it is continued over a new connection.
+var stallTimeout = 30 * time.Second
+
+var errStalled = errors.New("the registry has fallen silent")
+
+func stalled(watched context.Context, err error) error {
+	if cause := context.Cause(watched); errors.Is(cause, errStalled) {
+		return cause
+	}
+	return err
+}
+
 func (d *download) append(p []byte) (int, error) {
+	d.watch.Reset(stallTimeout)
 	n, err := d.file.Write(p)
 	d.sum.Write(p[:n])
 	d.length += int64(n)

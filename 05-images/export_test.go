@@ -2,6 +2,7 @@ package images
 
 import (
 	"os"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -34,6 +35,13 @@ func Rename(s *Store, from, to string) error {
 		}
 		return nil
 	})
+}
+
+// SetStallTimeout makes a silent registry be given up sooner.
+func SetStallTimeout(d time.Duration) (restore func()) {
+	old := stallTimeout
+	stallTimeout = d
+	return func() { stallTimeout = old }
 }
 
 // LeakLease leaves the lease of a process that died.

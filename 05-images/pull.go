@@ -45,7 +45,7 @@ func (p *pull) run(ctx context.Context) (img Image, err error) {
 	if err != nil {
 		return Image{}, err
 	}
-	defer p.session.client.CloseIdleConnections()
+	defer p.session.close()
 	top, manifest, err := p.resolve(ctx)
 	if err != nil {
 		return Image{}, err

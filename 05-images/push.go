@@ -59,7 +59,7 @@ func (p *push) run(ctx context.Context, o PushOptions) error {
 	if p.session, err = o.connect(ctx, p.ref, scopes...); err != nil {
 		return err
 	}
-	defer p.session.client.CloseIdleConnections()
+	defer p.session.close()
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(jobs)
 	for _, l := range img.Layers {

@@ -53,6 +53,7 @@ type session struct {
 	root   string // https://HOST/v2/
 	base   string // root and the repository: https://HOST/v2/PATH/
 	client *http.Client
+	close  func() // ends connections that are kept for the next request
 }
 
 // connect finds out how the registry is spoken to (scheme, kind of login) and
@@ -79,14 +80,18 @@ func (r Registry) connect(ctx context.Context, ref Reference, scopes ...string) 
 		auth = authn.Anonymous
 	}
 	root := reg.Scheme() + "://" + host + "/v2/"
-	s := &session{ref: ref, root: root, base: root + ref.Path + "/"}
+	s := &session{ref: ref, root: root, base: root + ref.Path + "/", close: plain.CloseIdleConnections}
 	// Requests through authed carry credentials to this host, and to no other.
 	authed, err := transport.NewWithContext(ctx, reg, auth, plain, scopes)
+	if err != nil {
+		s.close()
+		return nil, explain(err, ref)
+	}
 	s.client = &http.Client{Transport: authed}
-	return s, explain(err, ref)
+	return s, nil
 }
 
-func (r Registry) transport(host string) (http.RoundTripper, error) {
+func (r Registry) transport(host string) (httpsOnly, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DisableCompression = true // a digest is about the bytes as they are stored
 	files, err := filepath.Glob(filepath.Join(r.CertsDir, host, "*.crt"))
@@ -100,10 +105,10 @@ func (r Registry) transport(host string) (http.RoundTripper, error) {
 	for _, file := range files {
 		pem, err := os.ReadFile(file)
 		if err != nil {
-			return nil, err
+			return httpsOnly{}, err
 		}
 		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("read certificate %s: there is none in it", file)
+			return httpsOnly{}, fmt.Errorf("read certificate %s: there is none in it", file)
 		}
 	}
 	t.TLSClientConfig = &tls.Config{RootCAs: roots}

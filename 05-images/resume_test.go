@@ -115,6 +115,25 @@ func TestAnInterruptedPullIsContinuedByTheNext(t *testing.T) {
 	valid(t, dir)
 }
 
+func TestASilentRegistryIsAskedAgain(t *testing.T) {
+	t.Cleanup(images.SetStallTimeout(500 * time.Millisecond))
+	srv, u := newServer(t), newTrees()
+	blob := tarOf("a=" + noise(1, 3<<20))
+	ref := srv.push(t, "web", imageOf(t, plainLayer(blob)))
+	var calls atomic.Int32
+	silent, registry := stall(blob), &flaky{blob: blob, acceptsRanges: true}
+	srv.setMeddle(func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, digestOf(blob)) && calls.Add(1) == 1 {
+			return silent(w, r)
+		}
+		return registry.serve(w, r)
+	})
+	img, err := pull(t, newStore(t), ref, images.PullOptions{Unpack: u})
+	require.NoError(t, err)
+	require.True(t, u.Has(img.Top()))
+	require.NotZero(t, registry.asked())
+}
+
 // TestAKilledPullIsContinuedByTheNext has another process pull, and ends it by SIGKILL
 // in the middle of a layer.
 func TestAKilledPullIsContinuedByTheNext(t *testing.T) {
