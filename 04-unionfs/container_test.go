@@ -91,7 +91,7 @@ func TestContainersOfAllDriversAgree(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			s := open(t, d.name)
 			stack(t, s, archive(t, randomBase), archive(t, "w gone\no var/log\nf var/log/x 0600 x"))
-			for round := range 20 {
+			for round := range 12 {
 				name := fmt.Sprintf("%s%d", d.name, round)
 				log := history(t, []*Store{oracle, s}, name, rand.New(rand.NewPCG(seed, uint64(round))))
 				want, got := resultOf(t, oracle, name), resultOf(t, s, name)

@@ -51,7 +51,7 @@ func choose(dir, want string) (*Store, error) {
 			continue
 		}
 		s := &Store{dir: filepath.Join(dir, d.name), name: d.name, driver: d.driver, reason: reason}
-		err := os.MkdirAll(s.dir, 0o711)
+		err := os.MkdirAll(s.dir, 0o700) // an old image may have set-user-ID files that nobody else here should reach
 		if err == nil {
 			err = d.probe(s.dir)
 		}

@@ -223,6 +223,9 @@ func mounted(t testing.TB, s *Store, id string) string {
 func each(t *testing.T, test func(t *testing.T, s *Store)) {
 	t.Helper()
 	for _, d := range drivers {
-		t.Run(d.name, func(t *testing.T) { test(t, open(t, d.name)) })
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel() // most of the time goes by while the kernel unmounts
+			test(t, open(t, d.name))
+		})
 	}
 }

@@ -23,6 +23,9 @@ func TestStoreTellsWhatItHas(t *testing.T) {
 		size, err := s.Apply(id(0), "", bytes.NewReader(archive(t, "f a 0644 12345\nh b a\nf c 0644 678")))
 		require.NoError(t, err)
 		require.Equal(t, int64(8), size)
+		size, err = s.Apply(id(0), "", bytes.NewReader(archive(t, "f other 0644 1")))
+		require.NoError(t, err)
+		require.Equal(t, int64(8), size, "the layer that was there")
 		require.NoError(t, s.Fork("box", id(0)))
 		require.True(t, s.Has(id(0)))
 		ids, err := s.List()
@@ -49,9 +52,21 @@ func TestStoreTellsWhatItHas(t *testing.T) {
 }
 
 func TestAnErrorLeavesNoLayer(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		for name, stream := range brokenStreams(t) {
+			_, err := s.Apply(id(1), "", stream)
+			require.Error(t, err, name)
+			require.False(t, s.Has(id(1)), name)
+			requireClean(t, s)
+		}
+	})
+}
+
+func brokenStreams(t testing.TB) map[string]io.Reader {
+	t.Helper()
 	whole := archive(t, base)
 	broken := errors.New("digest does not match")
-	streams := map[string]io.Reader{
+	return map[string]io.Reader{
 		"truncated in a file":      bytes.NewReader(archive(t, "f a 0644 hello")[:514]),
 		"truncated in a header":    bytes.NewReader(whole[:700]),
 		"not a tar":                bytes.NewReader(bytes.Repeat([]byte("tar"), 1000)),
@@ -63,18 +78,6 @@ func TestAnErrorLeavesNoLayer(t *testing.T) {
 		"a link to nothing":        bytes.NewReader(archive(t, "h a b")),
 		"a whiteout of the parent": bytes.NewReader(archive(t, "f d/.wh... 0644")),
 	}
-	each(t, func(t *testing.T, s *Store) {
-		for name, stream := range streams {
-			_, err := s.Apply(id(1), "", stream)
-			require.Error(t, err, name)
-			require.False(t, s.Has(id(1)), name)
-			requireClean(t, s)
-			if seeker, ok := stream.(io.Seeker); ok {
-				_, err = seeker.Seek(0, io.SeekStart)
-				require.NoError(t, err)
-			}
-		}
-	})
 }
 
 func TestAFullDiskLeavesNoLayer(t *testing.T) {
