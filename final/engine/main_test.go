@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 		os.Exit(shim.Main(os.Args[2]))
 	case toolbox.Has(filepath.Base(os.Args[0])):
 		os.Exit(toolbox.Run(os.Args))
+	case os.Getenv(victimEnv) != "":
+		os.Exit(victim(os.Getenv(victimEnv)))
 	}
 	lab.Main(m, lab.Root)
 }
@@ -60,11 +62,11 @@ func open(t *testing.T) *world {
 	require.NoError(t, err)
 	w := &world{e, t}
 	t.Cleanup(func() {
-		for _, c := range e.all() {
-			_ = e.Remove(context.Background(), c.look().ID, daemon.RemoveOptions{Force: true, Volumes: true})
+		for _, c := range w.all() {
+			_ = w.Remove(context.Background(), c.look().ID, daemon.RemoveOptions{Force: true, Volumes: true})
 		}
-		require.NoError(t, e.Close())
-		for _, step := range e.net.Base() {
+		require.NoError(t, w.Close())
+		for _, step := range w.net.Base() {
 			if u, ok := step.(interface{ Undo() error }); ok {
 				require.NoError(t, u.Undo())
 			}

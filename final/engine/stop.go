@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
 
 	daemon "cutaway/07-daemon"
+	"cutaway/final/shim"
 
 	"github.com/moby/moby/api/types/container"
 	"golang.org/x/sys/unix"
@@ -84,7 +86,10 @@ func (e *Engine) signal(c *Container, sig unix.Signal) error {
 	if c.shim == nil || !c.running() {
 		return nil
 	}
-	return c.shim.Signal("", sig)
+	if err := c.shim.Signal("", sig); !errors.Is(err, shim.ErrGone) {
+		return err
+	}
+	return nil // without its shim the container is at its end: see watch
 }
 
 // Kill sends a signal.
