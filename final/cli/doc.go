@@ -25,6 +25,7 @@
 //
 // # Not guaranteed
 //
+// Arguments and variables travel as JSON, whose strings are UTF-8: other bytes arrive as U+FFFD, as with docker.
 // Flags are docker's, but only those that "--help" shows. The API version is fixed and not negotiated, which
 // saves a round trip at every call.
 package cli

@@ -40,16 +40,13 @@ func stress(c *command) error {
 			return err
 		}
 	}
-	var timeout <-chan time.Time // never, if there is none
+	timeout := time.Duration(-1) // none
 	if o.has("timeout") {
-		d, err := duration(o["timeout"])
-		if err != nil {
+		if timeout, err = duration(o["timeout"]); err != nil {
 			return err
 		}
-		timeout = time.After(d)
 	}
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), cpus+1)) // a limit is to be met by the kernel, not by Go
-	failed := make(chan error, cpus+vms)
 	for range cpus {
 		go func() {
 			for {
@@ -57,14 +54,15 @@ func stress(c *command) error {
 		}()
 	}
 	for range vms {
-		go func() { failed <- holdMemory(c, bytes) }()
+		if err := holdMemory(c, bytes); err != nil {
+			return err
+		}
 	}
-	select {
-	case err := <-failed:
-		return err
-	case <-timeout:
-		return nil
+	if timeout < 0 {
+		select {}
 	}
+	time.Sleep(timeout)
+	return nil
 }
 
 func workers(o options, name string) (int, error) {
@@ -78,7 +76,7 @@ func workers(o options, name string) (int, error) {
 	return n, nil
 }
 
-// holdMemory maps memory, touches it and keeps it; it returns only if the kernel gives none.
+// holdMemory maps memory, writes to every page of it, and says so.
 func holdMemory(c *command, bytes int64) error {
 	memory, err := unix.Mmap(-1, 0, int(bytes), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
@@ -87,8 +85,8 @@ func holdMemory(c *command, bytes int64) error {
 	for i := 0; i < len(memory); i += os.Getpagesize() {
 		memory[i] = 1
 	}
-	fmt.Fprintf(c.out, "stress: holding %s\n", humanSize(uint64(bytes)))
-	select {}
+	_, err = fmt.Fprintf(c.out, "stress: holding %s\n", humanSize(uint64(bytes)))
+	return err
 }
 
 // byteSize reads "64m" or "1g": binary units, as Docker and stress(1) understand them.

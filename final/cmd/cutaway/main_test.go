@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"cutaway/chapters/lab"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// image is what the containers are made of: the binary itself.
+const image = "cutaway/toolbox"
+
+// patience is how long anything may take on a busy machine.
+const patience = 60 * time.Second
+
+// The tests drive the real binary: one daemon for all of them, in namespaces of its own.
+func TestMain(m *testing.M) {
+	os.Exit(lab.Wrap(suite{m}, lab.Root).Run())
+}
+
+// suite is the tests with a daemon around them.
+type suite struct{ tests lab.TestingM }
+
+// host is the daemon's socket, and bin the directory of the binary, for the tests.
+var host, bin string
+
+// Run builds the binary, starts the daemon, runs the tests and stops the daemon. Whatever goes wrong with the
+// daemon fails the run.
+func (s suite) Run() int {
+	dir, err := os.MkdirTemp("", "cutaway-cli-")
+	if err != nil {
+		return failed(err)
+	}
+	defer os.RemoveAll(dir)
+	bin = filepath.Join(dir, "bin")
+	if err := build(filepath.Join(bin, "cutaway")); err != nil {
+		return failed(err)
+	}
+	d, err := startDaemon(dir)
+	if err != nil {
+		return failed(err)
+	}
+	host = d.host
+	code := s.tests.Run()
+	if err := d.stop(); err != nil {
+		return failed(err)
+	}
+	return code
+}
+
+func failed(err error) int {
+	fmt.Fprintln(os.Stderr, "the daemon of the tests:", err)
+	return 1
+}
+
+func build(exe string) error {
+	cmd := exec.Command("go", "build", "-o", exe, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	return cmd.Run()
+}
+
+// daemon is one running "cutaway daemon" with its directories.
+type daemon struct {
+	dir, host string
+	cmd       *exec.Cmd
+	log       bytes.Buffer
+}
+
+func startDaemon(dir string) (*daemon, error) {
+	d := &daemon{dir: dir, host: "unix://" + filepath.Join(dir, "sock")}
+	d.cmd = exec.Command(filepath.Join(bin, "cutaway"), "daemon", "-H", d.host,
+		"--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "run"))
+	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
+	if err := d.cmd.Start(); err != nil {
+		return nil, err
+	}
+	for begin := time.Now(); time.Since(begin) < patience; time.Sleep(20 * time.Millisecond) {
+		if exec.Command(filepath.Join(bin, "cutaway"), "-H", d.host, "version").Run() == nil {
+			return d, nil
+		}
+	}
+	return nil, errors.Join(fmt.Errorf("it does not answer:\n%s", &d.log), d.cmd.Process.Kill(), d.cmd.Wait())
+}
+
+// stop removes what containers are left, ends the daemon and looks whether it ended well.
+func (d *daemon) stop() error {
+	cutaway := func(args ...string) ([]byte, error) {
+		return exec.Command(filepath.Join(bin, "cutaway"), append([]string{"-H", d.host}, args...)...).Output()
+	}
+	ids, err := cutaway("ps", "-aq")
+	for id := range strings.FieldsSeq(string(ids)) {
+		_, rerr := cutaway("rm", "-f", "-v", id)
+		err = errors.Join(err, rerr)
+	}
+	err = errors.Join(err, d.cmd.Process.Signal(unix.SIGTERM))
+	if werr := d.cmd.Wait(); werr != nil {
+		err = errors.Join(err, fmt.Errorf("%w:\n%s", werr, &d.log))
+	}
+	return errors.Join(err, removeBridges())
+}
+
+// removeBridges removes what engines leave for the next one of theirs.
+func removeBridges() error {
+	links, err := netlink.LinkList()
+	for _, link := range links {
+		if link.Type() == "bridge" {
+			err = errors.Join(err, netlink.LinkDel(link))
+		}
+	}
+	return err
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup:               func(env *testscript.Env) error { return setup(env) },
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code":   code,
+			"retry":  retry,
+			"signal": signalBackground,
+		},
+	})
+}
+
+// setup gives a script the client, a name of its own for containers ($C) and the engine's directory.
+func setup(env *testscript.Env) error {
+	env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
+	env.Setenv("CUTAWAY_HOST", host)
+	env.Setenv("I", image)
+	env.Setenv("C", "t-"+strconv.FormatInt(time.Now().UnixNano(), 36))
+	return nil
+}
+
+// code runs a program and checks its exit status: "code 127 cutaway run …".
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N PROGRAM ARG...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	if got := status(ts, args[1:]); got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+func status(ts *testscript.TestScript, args []string) int {
+	err := ts.Exec(args[0], args[1:]...)
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	ts.Check(err)
+	return 0
+}
+
+// retry runs a program until it succeeds: "retry cutaway exec …". The shell's own way to wait for something.
+func retry(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: retry PROGRAM ARG...")
+	}
+	for begin := time.Now(); status(ts, args) != 0; time.Sleep(50 * time.Millisecond) {
+		if time.Since(begin) > patience {
+			ts.Fatalf("%v does not succeed", args)
+		}
+	}
+}
+
+// signalBackground sends a signal to the script's background commands: "signal INT".
+func signalBackground(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: signal NAME")
+	}
+	for _, cmd := range ts.BackgroundCmds() {
+		ts.Check(cmd.Process.Signal(unix.SignalNum("SIG" + args[0])))
+	}
+}
