@@ -50,7 +50,7 @@ test: build tools ## run all tests, in all tiers (root or sudo)
 
 .PHONY: test-vm
 test-vm: vm-tools ## run what depends on the kernel in two virtual machines: cgroup v2 only, and v1 only
-	@if command -v qemu-system-x86_64 busybox >/dev/null; then .ci/test-vm $(VM_PACKAGES); \
+	@if command -v qemu-system-x86_64 >/dev/null && command -v busybox >/dev/null; then .ci/test-vm $(VM_PACKAGES); \
 	else echo "SKIP test-vm: QEMU is not installed, and could not be"; fi
 
 .PHONY: lint
