@@ -71,16 +71,17 @@ func (c *ctr) summary(images map[string]string) container.Summary {
 
 func (c *ctr) status() string {
 	started, finished, code := c.proc.history()
-	state := c.state()
-	switch {
-	case state == container.StateExited:
+	if c.proc.ended() {
 		return fmt.Sprintf("Exited (%d) %s ago", code, time.Since(finished).Round(time.Second))
-	case state == container.StatePaused:
-		return "Up " + time.Since(started).Round(time.Second).String() + " (Paused)"
-	case state == container.StateRunning:
-		return "Up " + time.Since(started).Round(time.Second).String()
 	}
-	return "Created"
+	if !c.proc.running() {
+		return "Created"
+	}
+	up := "Up " + time.Since(started).Round(time.Second).String()
+	if c.paused {
+		up += " (Paused)"
+	}
+	return up
 }
 
 // Inspect implements daemon.Views.
