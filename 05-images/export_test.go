@@ -48,3 +48,17 @@ func SetStallTimeout(d time.Duration) (restore func()) {
 func LeakLease(s *Store, digest string) error {
 	return os.WriteFile(s.path(leaseDir+"/"+temporary+"dead"), []byte(`["`+digest+`"]`), 0o644)
 }
+
+// ParseAndEnter enters an image with these documents into a new store.
+func ParseAndEnter(dir string, manifest, config []byte) (*Store, error) {
+	img, err := parse(manifest, config)
+	if err != nil {
+		return nil, err
+	}
+	s, err := OpenStore(dir)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.enter(img)
+	return s, err
+}
