@@ -3,8 +3,11 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
-	"sync"
+	"net/http"
+	"os"
+	"time"
 
 	daemon "cutaway/07-daemon"
 )
@@ -29,11 +32,10 @@ func Serve(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	server := daemon.New(e.API(), daemon.Options{})
 	if o.Ready != nil {
 		o.Ready()
 	}
-	err = serveAll(ctx, server, listeners)
+	err = daemon.New(e.API(), daemon.Options{Observe: report}).Serve(ctx, listeners...)
 	return errors.Join(err, e.Close())
 }
 
@@ -44,18 +46,9 @@ func (e *Engine) API() daemon.Engine {
 	}
 }
 
-// serveAll serves at every address; when one fails, all end.
-func serveAll(ctx context.Context, server *daemon.Server, listeners []net.Listener) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	errs := make([]error, len(listeners))
-	var wg sync.WaitGroup
-	for i, l := range listeners {
-		wg.Go(func() {
-			defer cancel()
-			errs[i] = server.Serve(ctx, l)
-		})
+// report tells of what is our own fault; what is the user's is told to the user.
+func report(r *http.Request, status int, err error) {
+	if err != nil && status == http.StatusInternalServerError {
+		fmt.Fprintf(os.Stderr, "%s %s %s: %v\n", time.Now().Format(time.RFC3339), r.Method, r.URL.Path, err)
 	}
-	wg.Wait()
-	return errors.Join(errs...)
 }

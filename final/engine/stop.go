@@ -18,7 +18,7 @@ import (
 const stopTimeout = 10 * time.Second
 
 // Stop signals the process and, after the timeout, kills it.
-func (e *Engine) Stop(ctx context.Context, ref string, o daemon.StopOptions) error {
+func (e *Engine) Stop(_ context.Context, ref string, o daemon.StopOptions) error {
 	c, err := e.find(ref)
 	if err != nil {
 		return err
@@ -35,11 +35,10 @@ func (e *Engine) Stop(ctx context.Context, ref string, o daemon.StopOptions) err
 	if err := e.signal(c, sig); err != nil {
 		return err
 	}
+	// A client that goes away does not save the container.
 	select {
 	case <-ended:
 		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	case <-timeout(o.Timeout, c.look().Config.StopTimeout):
 	}
 	if err := e.signal(c, unix.SIGKILL); err != nil {

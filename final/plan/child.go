@@ -6,7 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"runtime"
+	"runtime/debug"
+	"sync"
 	"time"
 )
 
@@ -97,6 +101,7 @@ func (c Child) follow(p *Plan, it *Item, reports *json.Decoder) error {
 func Perform(conn io.ReadWriter) error {
 	// Namespaces, capabilities and the user belong to a thread: see 02-namespaces.
 	runtime.LockOSThread()
+	gather()
 	in := bufio.NewReader(conn)
 	line, err := in.ReadBytes('\n')
 	if err != nil {
@@ -127,4 +132,30 @@ func Perform(conn io.ReadWriter) error {
 		}
 	}
 	return nil
+}
+
+// spare is how many threads the runtime may want while the steps are done.
+const spare = 8
+
+// gather has the runtime make its threads now: when the cgroup has been entered,
+// its pids.max may allow no more. What would want more later, the collector and
+// the loop that waits for signals, is switched off or begun here too.
+func gather() {
+	debug.SetGCPercent(-1)
+	// A signal that was ignored would stay so (signal(7)): one that is caught
+	// is back to its default after execve.
+	signal.Notify(make(chan os.Signal, 1))
+	var up sync.WaitGroup
+	down := make(chan struct{})
+	for range spare {
+		up.Add(1)
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			up.Done()
+			<-down
+		}()
+	}
+	up.Wait()
+	close(down)
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -98,9 +97,6 @@ func (e Exec) Do() error {
 	if err := closeOnExec(); err != nil {
 		return err
 	}
-	// A signal that was ignored would stay so (signal(7)): one that is caught
-	// is back to its default after execve.
-	signal.Notify(make(chan os.Signal, 1))
 	return fmt.Errorf("exec: %q: %w", e.Args[0], &os.PathError{Op: "execve", Path: path, Err: unix.Exec(path, e.Args, env)})
 }
 
