@@ -71,14 +71,23 @@ type draft struct {
 	held *os.File // tmp, locked
 }
 
-// lock begins a draft: it names a directory that is not there yet.
-func (s *Store) lock() (*draft, error) {
-	f, err := os.Open(s.path("tmp"))
+// hold locks a directory of the store, flock(2), until the file is closed.
+func (s *Store) hold(sub string, how int) (*os.File, error) {
+	f, err := os.Open(s.path(sub))
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); err != nil {
+	if err := unix.Flock(int(f.Fd()), how); err != nil {
 		return nil, errors.Join(os.NewSyscallError("flock", err), f.Close())
+	}
+	return f, nil
+}
+
+// begin begins a draft: it names a directory that is not there yet.
+func (s *Store) begin() (*draft, error) {
+	f, err := s.hold("tmp", unix.LOCK_SH)
+	if err != nil {
+		return nil, err
 	}
 	return &draft{s: s, dir: s.path("tmp", rand.Text()), held: f}, nil
 }
@@ -101,7 +110,7 @@ func (s *Store) draft(id, parent string) (*draft, error) {
 		l.Lower = append([]string{p.Link}, p.Lower...)
 		below = s.diff(parent)
 	}
-	d, err := s.lock()
+	d, err := s.begin()
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +137,8 @@ func (d *draft) link() error {
 	}
 }
 
-// publish makes the draft a layer, unless there is one with its ID: ErrExists.
+// publish makes the draft a layer, unless there is one with its ID: ErrExists. The lock keeps Remove from
+// taking the parent away meanwhile.
 func (d *draft) publish() error {
 	b, err := json.Marshal(d.layer)
 	if err != nil {
@@ -137,6 +147,14 @@ func (d *draft) publish() error {
 	if err := os.WriteFile(filepath.Join(d.dir, "layer.json"), b, 0o600); err != nil {
 		return err
 	}
+	lock, err := d.s.hold("layers", unix.LOCK_SH)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if d.Parent != "" && !d.s.Has(d.Parent) {
+		return fmt.Errorf("make layer %s: %w: %s", d.ID, ErrNotFound, d.Parent)
+	}
 	// rename(2) replaces an empty directory, and no layer is one.
 	err = os.Rename(d.dir, d.s.path("layers", dirName(d.ID)))
 	if errors.Is(err, fs.ErrExist) {
@@ -144,6 +162,36 @@ func (d *draft) publish() error {
 	}
 	if err == nil {
 		d.dir = ""
+	}
+	return err
+}
+
+// retract makes layer l a draft again, unless another builds on it.
+func (d *draft) retract(l layer) error {
+	lock, err := d.s.hold("layers", unix.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if l.Link != "" {
+		if err := d.s.unused(l.ID); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(d.s.path("layers", dirName(l.ID)), d.dir); err != nil {
+		return err
+	}
+	d.Link = l.Link
+	return nil
+}
+
+// unused is nil if no layer builds on the layer id.
+func (s *Store) unused(id string) error {
+	ids, err := s.List()
+	for _, other := range ids {
+		if l, err := s.layer(other); err == nil && l.Parent == id {
+			return fmt.Errorf("%w: %s", ErrInUse, other)
+		}
 	}
 	return err
 }
@@ -159,20 +207,17 @@ func (d *draft) discard() {
 	_ = d.held.Close()
 }
 
-// recover removes what a crash left behind: drafts, layers without description, short names of no layer. If somebody is busy in the store, it leaves that to
-// the next who opens it.
+// recover removes what a crash left behind: drafts, layers without description, short names of no layer. If somebody is
+// busy in the store, it leaves that to the next who opens it.
 func (s *Store) recover() error {
-	tmp, err := os.Open(s.path("tmp"))
+	lock, err := s.hold("tmp", unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	defer tmp.Close()
-	if err := unix.Flock(int(tmp.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil
-		}
-		return os.NewSyscallError("flock", err)
-	}
+	defer lock.Close()
 	layers, err := os.ReadDir(s.path("layers"))
 	for _, e := range layers { // a machine that lost power may have kept the name and lost the content
 		if b, rerr := os.ReadFile(s.path("layers", e.Name(), "layer.json")); rerr != nil || !json.Valid(b) {

@@ -70,11 +70,7 @@ func (m Mount) attach() error {
 	case "bind":
 		return m.bind()
 	case "overlay":
-		err := m.configure()
-		if errors.Is(err, errOldKernel) {
-			err = m.legacy()
-		}
-		return err
+		return m.overlay()
 	default:
 		return m.serve()
 	}
@@ -88,26 +84,31 @@ func (m Mount) bind() error {
 	return unix.Mount("", m.Target, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
 }
 
-var errOldKernel = errors.New("kernel does not take layers one by one")
+// overlay mounts in the new way, else in the old one. Kernels that do not know "lowerdir+" say EINVAL: those before Linux
+// 6.5 in the end, when they read all options at once.
+func (m Mount) overlay() error {
+	err := m.configure()
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+		old := m.legacy()
+		if old == nil {
+			return nil
+		}
+		err = fmt.Errorf("%w; %w", err, old)
+	}
+	return err
+}
 
 // configure mounts overlay with one call for each layer, so that their number and the length of their names are
 // not limited to a page of options. "lowerdir+": since Linux 6.8; a string may have 255 bytes.
 func (m Mount) configure() error {
 	fd, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
-	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // EPERM: a seccomp filter that is older than the call
-		return errOldKernel
-	}
 	if err != nil {
 		return os.NewSyscallError("fsopen", err)
 	}
 	fsctx := os.NewFile(uintptr(fd), "overlay")
 	defer fsctx.Close()
 	for _, kv := range m.settings() {
-		err := set(fd, kv)
-		if errors.Is(err, unix.EINVAL) && strings.HasPrefix(kv, "lowerdir+") {
-			return errOldKernel
-		}
-		if err != nil {
+		if err := set(fd, kv); err != nil {
 			return fmt.Errorf("%s: %w", kv, explain(fsctx, err))
 		}
 	}

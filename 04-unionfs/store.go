@@ -145,32 +145,13 @@ func (s *Store) Remove(id string) error {
 	if err != nil {
 		return err
 	}
-	if l.Link != "" {
-		if err := s.unused(id); err != nil {
-			return err
-		}
-	}
-	d, err := s.lock()
+	d, err := s.begin()
 	if err != nil {
 		return err
 	}
 	defer d.discard()
-	if err := os.Rename(s.path("layers", dirName(id)), d.dir); err != nil {
+	if err := d.retract(l); err != nil {
 		return fmt.Errorf("remove layer %s: %w", id, err)
 	}
-	if l.Link != "" {
-		_ = os.Remove(s.path(l.Link)) // recover removes it if this does not
-	}
 	return s.driver.destroy(d.dir)
-}
-
-// unused is nil if no layer builds on the layer id.
-func (s *Store) unused(id string) error {
-	ids, err := s.List()
-	for _, other := range ids {
-		if l, err := s.layer(other); err == nil && l.Parent == id {
-			return fmt.Errorf("remove layer %s: %w: %s", id, ErrInUse, other)
-		}
-	}
-	return err
 }

@@ -127,6 +127,27 @@ func TestTheSameLayerManyTimesAtOnce(t *testing.T) {
 	})
 }
 
+// A layer must not come to stand on one that is being removed.
+func TestRemoveAndApplyAtOnce(t *testing.T) {
+	s := open(t, "overlay")
+	for i := range 40 {
+		parent, child := fmt.Sprint("parent", i), fmt.Sprint("child", i)
+		_, err := s.Apply(parent, "", bytes.NewReader(archive(t, "f a 0644 1")))
+		require.NoError(t, err)
+		var wg sync.WaitGroup
+		var removed, applied error
+		wg.Go(func() { removed = s.Remove(parent) })
+		wg.Go(func() { _, applied = s.Apply(child, parent, bytes.NewReader(archive(t, "f b 0644 2"))) })
+		wg.Wait()
+		require.Equal(t, removed == nil, applied != nil, "remove: %v; apply: %v", removed, applied)
+		if removed != nil {
+			require.ErrorIs(t, removed, ErrInUse)
+			require.Equal(t, "d . 0755\nf a 0644 1\nf b 0644 2\n", tree(t, mounted(t, s, child)))
+		}
+		requireClean(t, s)
+	}
+}
+
 // TestMain's process cannot be killed, so a copy of it is: TestHelperApply in another process, in the middle of a layer.
 func TestACrashLeavesNothing(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
