@@ -43,7 +43,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 
 func TestEveryChapterHasItsNote(t *testing.T) {
 	for dir := range librarySize {
-		if dir != "final" {
+		if chapter.MatchString(dir) {
 			require.FileExists(t, dir+".md")
 		}
 	}

@@ -22,17 +22,31 @@ const (
 	maxInterface = 5 // methods
 )
 
-// librarySize caps each room's library: lines of code without tests, comments, blank lines and cmd. Minimal is a
-// feature: before raising a number, look for the type, layer or option that can go.
+// librarySize caps the size of each library: lines of code without tests, comments, blank lines and cmd. A directory counts
+// for the longest row that it is below. Minimal is a feature: before raising a number, look for the type, layer or
+// option that can go.
 var librarySize = map[string]int{
-	"01-chroot":     400,
-	"02-namespaces": 2000,
-	"03-cgroups":    2000,
-	"04-unionfs":    2000,
-	"05-images":     2400,
-	"06-network":    2000,
-	"07-daemon":     3000,
-	"final":         13000,
+	"01-chroot":        400,
+	"02-namespaces":    1600,
+	"03-cgroups":       1900,
+	"04-unionfs":       2000,
+	"05-images":        2400,
+	"06-network":       1500,
+	"07-daemon":        2000,
+	"07-daemon/memory": 1200, // an engine without a kernel, for the demonstration and the tests
+	"final":            9000,
+	"final/cli":        3600,
+	"final/toolbox":    3800, // a shell and its commands: not the engine, but what runs in it
+}
+
+// library is the row of librarySize that a directory counts for.
+func library(dir string) string {
+	for ; dir != "."; dir = filepath.Dir(dir) {
+		if librarySize[dir] > 0 {
+			return dir
+		}
+	}
+	return ""
 }
 
 // wide lists the functions that take more than three parameters, each with its reason. A context and a testing.TB
@@ -148,11 +162,11 @@ func TestLibrariesStaySmall(t *testing.T) {
 		if s.test || strings.Contains(s.path, "/cmd/") {
 			continue
 		}
-		sizes[s.room] += codeLines(t, s.path)
+		sizes[library(s.dir())] += codeLines(t, s.path)
 	}
 	var table strings.Builder
 	for _, room := range slices.Sorted(maps.Keys(librarySize)) {
-		fmt.Fprintf(&table, "\n%-14s %5d of %5d", room, sizes[room], librarySize[room])
+		fmt.Fprintf(&table, "\n%-18s %5d of %5d", room, sizes[room], librarySize[room])
 		if sizes[room] > librarySize[room] {
 			t.Errorf("%s has %d lines of code, more than %d", room, sizes[room], librarySize[room])
 		}
