@@ -89,7 +89,11 @@ func (d *download) fetch(ctx context.Context, from *session) (err error) {
 	}
 	left := d.length // by an earlier pull
 	d.set(func() { d.ready = left })
-	if err := retry(ctx, func() (bool, error) { return d.more(ctx, from) }); err != nil {
+	err = retry(ctx, func() (bool, error) { return d.more(ctx, from) })
+	if errors.Is(err, ErrSize) {
+		os.Remove(d.file.Name())
+	}
+	if err != nil {
 		return explain(err, from.ref)
 	}
 	d.tell(StatusVerifying, 0)
@@ -141,7 +145,7 @@ func isNamed(f *os.File) bool {
 // more makes one request for the rest of the blob, and appends what comes.
 func (d *download) more(ctx context.Context, from *session) (progress bool, err error) {
 	start, size := d.length, d.layer.Size
-	if start == size {
+	if start >= size { // longer: its digest will be wrong
 		return false, nil
 	}
 	header := http.Header{}

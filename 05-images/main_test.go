@@ -130,15 +130,15 @@ func must(err error) {
 }
 
 // layerOf packs a tar as "gzip", "zstd" or "none".
-func layerOf(t *testing.T, pack compression.Compression, tar []byte) v1.Layer {
+func layerOf(t *testing.T, pack compression.Compression, archive []byte) v1.Layer {
 	t.Helper()
 	kind := map[compression.Compression]types.MediaType{
 		compression.GZip: types.OCILayer, compression.ZStd: types.OCILayerZStd, compression.None: types.OCIUncompressedLayer,
 	}[pack]
 	if pack == compression.None {
-		return plainLayer(tar)
+		return plainLayer(archive)
 	}
-	l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(tar)), nil },
+	l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(archive)), nil },
 		tarball.WithCompression(pack), tarball.WithMediaType(kind))
 	require.NoError(t, err)
 	return l

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -211,7 +212,7 @@ func TestLiesAreNoticedAndNotKept(t *testing.T) {
 		want   error
 	}{
 		"another layer":         {"web", answer(digestOf(blob), other), images.ErrDigest},
-		"a layer with a tail":   {"web", answer(digestOf(blob), append(blob[:len(blob):len(blob)], "tail"...)), images.ErrSize},
+		"a layer with a tail":   {"web", answer(digestOf(blob), append(slices.Clip(blob), "tail"...)), images.ErrSize},
 		"another manifest":      {"web@" + manifest.String(), answer("/manifests/", []byte(`{"schemaVersion":2}`)), images.ErrDigest},
 		"another config":        {"web", answer(id(t, img), []byte(`{"rootfs":{"diff_ids":["`+someDigest+`"]}}`)), images.ErrDigest},
 		"a manifest of 5 MB":    {"web", answer("/manifests/", make([]byte, 5<<20)), images.ErrSize},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -102,8 +103,11 @@ func (p *push) findSources(img Image) (map[string]string, error) {
 	sources := map[string]string{}
 	for _, other := range all {
 		for _, ref := range other.refs {
+			if ref.Digest == "" || ref.Domain != p.ref.Domain || ref.Path == p.ref.Path {
+				continue
+			}
 			for _, l := range other.Layers {
-				if ref.Digest != "" && ref.Domain == p.ref.Domain && ref.Path != p.ref.Path {
+				if slices.ContainsFunc(img.Layers, func(own Layer) bool { return own.Digest == l.Digest }) {
 					sources[l.Digest] = ref.Path
 				}
 			}

@@ -200,8 +200,8 @@ func (s *session) document(ctx context.Context, path string) (raw []byte, kind t
 
 // explain puts what a registry answered into Docker's words.
 func explain(err error, ref Reference) error {
-	var answer *transport.Error
-	if !errors.As(err, &answer) {
+	answer, ok := errors.AsType[*transport.Error](err)
+	if !ok {
 		return err
 	}
 	switch answer.StatusCode {
@@ -242,11 +242,10 @@ func retry(ctx context.Context, try func() (progress bool, err error)) error {
 
 // lasting tells an error that will not go away by itself.
 func lasting(err error) bool {
-	var answer *transport.Error
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*transport.Error](err); ok {
 		return !answer.Temporary()
 	}
-	var cert *tls.CertificateVerificationError
-	return errors.As(err, &cert) || errors.Is(err, ErrPlainHTTP) || errors.Is(err, ErrSize) ||
+	_, badCert := errors.AsType[*tls.CertificateVerificationError](err)
+	return badCert || errors.Is(err, ErrPlainHTTP) || errors.Is(err, ErrSize) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

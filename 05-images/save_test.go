@@ -106,7 +106,7 @@ func TestNoArchiveReachesOutOfItself(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "secret")
 	layer := tarOf("a=1")
 	require.NoError(t, os.WriteFile(outside, layer, 0o644))
-	for name, archive := range map[string]io.Reader{
+	for what, archive := range map[string]io.Reader{
 		"a layer that links to a file of the host": dockerArchive(t, digestOf(layer), entry{name: "x/layer.tar", link: outside}),
 		"one that links upwards":                   dockerArchive(t, digestOf(layer), entry{name: "x/layer.tar", link: "../../../../../../../.." + outside}),
 		"a name that leads upwards":                archiveOf(entry{name: "../../index.json", content: "{}"}),
@@ -115,10 +115,10 @@ func TestNoArchiveReachesOutOfItself(t *testing.T) {
 		dir := t.TempDir()
 		s := openStore(t, dir)
 		_, err := s.Load(archive, nil)
-		require.Error(t, err, name)
+		require.Error(t, err, what)
 		list, err := s.List()
 		require.NoError(t, err)
-		require.Empty(t, list, name)
+		require.Empty(t, list, what)
 		require.NoError(t, s.Sweep())
 		valid(t, dir)
 	}
@@ -129,7 +129,7 @@ func TestNoArchiveReachesOutOfItself(t *testing.T) {
 
 func TestBadArchivesAreRefused(t *testing.T) {
 	layer := tarOf("a=1")
-	for name, archive := range map[string]io.Reader{
+	for what, archive := range map[string]io.Reader{
 		"nothing":             bytes.NewReader(nil),
 		"no tar":              bytes.NewReader(bytes.Repeat([]byte("x"), 2000)),
 		"no image":            archiveOf(entry{name: "a", content: "1"}),
@@ -140,7 +140,7 @@ func TestBadArchivesAreRefused(t *testing.T) {
 		"a truncated archive": io.LimitReader(dockerArchive(t, digestOf(layer), entry{name: "x/layer.tar", content: string(layer)}), 1000),
 	} {
 		_, err := newStore(t).Load(archive, nil)
-		require.Error(t, err, name)
+		require.Error(t, err, what)
 	}
 }
 

@@ -108,8 +108,8 @@ func diffIDs(layers []v1.Layer) (ids []v1.Hash) {
 func layer(files map[string]string) (v1.Layer, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	for name, content := range files {
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))}); err != nil {
+	for file, content := range files {
+		if err := w.WriteHeader(&tar.Header{Name: file, Mode: 0o644, Size: int64(len(content))}); err != nil {
 			return nil, err
 		}
 		if _, err := w.Write([]byte(content)); err != nil {
