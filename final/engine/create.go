@@ -35,7 +35,7 @@ func (e *Engine) Create(_ context.Context, req daemon.CreateRequest) (container.
 		return none, err
 	}
 	if c.record.Config.Hostname == "" {
-		c.record.Config.Hostname = hostname(c.record)
+		c.record.Config.Hostname = e.hostname(c.record)
 	}
 	if err := e.build(c, img); err != nil {
 		e.release(c.record.Name, c.record.ID)
@@ -101,12 +101,15 @@ func (e *Engine) discard(c *Container) error {
 	return errors.Join(err, os.RemoveAll(c.dir))
 }
 
-// hostname is what a container is called inside if nobody says.
-func hostname(r Record) string {
-	if r.Host.NetworkMode.IsHost() {
-		if name, err := os.Hostname(); err == nil {
-			return name
-		}
+// hostname is what a container is called inside if nobody says: on somebody
+// else's network, as that one is.
+func (e *Engine) hostname(r Record) string {
+	mode := r.Host.NetworkMode
+	if name, err := os.Hostname(); err == nil && mode.IsHost() {
+		return name
+	}
+	if other, err := e.find(mode.ConnectedContainer()); err == nil && mode.IsContainer() {
+		return other.look().Config.Hostname
 	}
 	return r.ID[:12]
 }

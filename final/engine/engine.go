@@ -69,8 +69,8 @@ func Open(o Options) (*Engine, error) {
 		{"open the layers", e.openStores},
 		{"find the cgroups", e.findGroups},
 		{"prepare the network", e.prepareNetwork},
-		{"make cutaway/toolbox", e.addToolbox},
 		{"take over containers", e.restore},
+		{"make cutaway/toolbox", e.addToolbox},
 	} {
 		if err := step.do(); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", step.name, err), e.Close())

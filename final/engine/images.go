@@ -220,14 +220,24 @@ func (e *Engine) userOf(imageID string) (id string, running bool) {
 	return id, false
 }
 
-// addToolbox makes the image that needs no registry, out of our own binary.
+// addToolbox makes the image that needs no registry, out of our own binary. The
+// one that an older binary made goes, unless a container needs it.
 func (e *Engine) addToolbox() error {
+	const name = "cutaway/toolbox:latest"
 	img, err := toolbox.Image(e.exePath())
 	if err != nil {
 		return err
 	}
-	if _, err := e.images.Add(img, "cutaway/toolbox:latest", e.layers); err != nil {
+	old, oldErr := e.images.Get(name)
+	added, err := e.images.Add(img, name, e.layers)
+	if err != nil {
 		return fmt.Errorf("store it: %w", err)
 	}
-	return nil
+	if oldErr == nil && old.ID != added.ID {
+		_, err = imageStore{e}.Remove(context.Background(), old.ID, daemon.ImageRemoveOptions{})
+		if daemon.KindOf(err) == daemon.Conflict {
+			err = nil
+		}
+	}
+	return err
 }

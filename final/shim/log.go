@@ -136,7 +136,7 @@ func ReadLog(ctx context.Context, dir string, o ReadOptions) iter.Seq2[Entry, er
 		half, more := readThrough(now, o, yield)
 		if more && o.Follow != nil {
 			o.Tail = -1
-			follow(ctx, bufio.NewReader(io.MultiReader(bytes.NewReader(half), f)), o, yield)
+			follow(ctx, tail{bufio.NewReader(f), half}, o, yield)
 		}
 	}
 }
@@ -171,21 +171,32 @@ func readThrough(r *bufio.Reader, o ReadOptions, yield func(Entry, error) bool) 
 	}
 }
 
+// tail is a log that grows while it is read.
+type tail struct {
+	*bufio.Reader
+	half []byte // the beginning of a line that is being written
+}
+
+// line is the next whole line; nil if there is none yet.
+func (t *tail) line() []byte {
+	piece, err := t.ReadBytes('\n')
+	t.half = append(t.half, piece...)
+	if err != nil {
+		return nil
+	}
+	whole := t.half
+	t.half = nil
+	return whole
+}
+
 // follow yields what is appended until the writer has ended, and then the rest.
-func follow(ctx context.Context, r *bufio.Reader, o ReadOptions, yield func(Entry, error) bool) {
+func follow(ctx context.Context, log tail, o ReadOptions, yield func(Entry, error) bool) {
 	tick := time.NewTicker(pollLog)
 	defer tick.Stop()
-	var half []byte
 	for {
 		ended := isClosed(o.Follow)
-		for {
-			piece, err := r.ReadBytes('\n')
-			half = append(half, piece...)
-			if err != nil {
-				break
-			}
-			e, ok := o.pick(half)
-			half = nil
+		for line := log.line(); line != nil; line = log.line() {
+			e, ok := o.pick(line)
 			if ok && !yield(e, nil) || ctx.Err() != nil {
 				return
 			}
