@@ -118,9 +118,13 @@ func set(query url.Values, name, value string) {
 	}
 }
 
-// setFlag puts "1" into a query if the flag is on.
-func setFlag(query url.Values, name string, on bool) {
-	if on {
-		query.Set(name, "1")
+// on makes a query of the switches that are on.
+func on(switches map[string]bool) url.Values {
+	query := url.Values{}
+	for name, set := range switches {
+		if set {
+			query.Set(name, "1")
+		}
 	}
+	return query
 }

@@ -48,9 +48,7 @@ func (a *app) images(ctx context.Context, f imagesFlags) error {
 	if err != nil {
 		return err
 	}
-	query := url.Values{}
-	setFlag(query, "all", f.all)
-	setFlag(query, "digests", f.digests)
+	query := on(map[string]bool{"all": f.all, "digests": f.digests})
 	if err := setFilters(query, f.filters); err != nil {
 		return err
 	}
@@ -60,7 +58,7 @@ func (a *app) images(ctx context.Context, f imagesFlags) error {
 	}
 	if f.quiet && f.format == "" {
 		for _, img := range list {
-			fmt.Fprintln(a.out, shortID(img.ID, f.noTrunc))
+			fmt.Fprintln(a.out, f.id(img.ID))
 		}
 		return nil
 	}
@@ -69,13 +67,20 @@ func (a *app) images(ctx context.Context, f imagesFlags) error {
 		{"CreatedSince", "CREATED", true}, {"Size", "SIZE", true}, {"CreatedAt", "CREATED AT", false},
 	}}
 	for _, img := range list {
-		t.rows = append(t.rows, imageRows(img, f.noTrunc)...)
+		t.rows = append(t.rows, f.rows(img)...)
 	}
 	return t.write(a.out, f.format)
 }
 
-// imageRows is a row for every name of an image, or one without a name.
-func imageRows(img image.Summary, noTrunc bool) []row {
+func (f imagesFlags) id(id string) string {
+	if f.noTrunc {
+		return id
+	}
+	return shortID(id)
+}
+
+// rows is a row for every name of an image, or one without a name.
+func (f imagesFlags) rows(img image.Summary) []row {
 	created := time.Unix(img.Created, 0)
 	names := img.RepoTags
 	if len(names) == 0 {
@@ -89,7 +94,7 @@ func imageRows(img image.Summary, noTrunc bool) []row {
 	for _, name := range names {
 		repository, tag := splitTag(name)
 		rows = append(rows, row{
-			"Repository": repository, "Tag": tag, "Digest": digestOf(img, repository), "ID": shortID(img.ID, noTrunc),
+			"Repository": repository, "Tag": tag, "Digest": digestOf(img, repository), "ID": f.id(img.ID),
 			"CreatedSince": ago(created), "CreatedAt": created.Format("2006-01-02 15:04:05 -0700 MST"),
 			"Size": units.HumanSizeWithPrecision(float64(img.Size), 3),
 		})
@@ -124,9 +129,7 @@ func (a *app) removeImageCommand() *cobra.Command {
 		Short: "Remove images",
 		Args:  atLeast(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			query := url.Values{}
-			setFlag(query, "force", force)
-			setFlag(query, "noprune", noPrune)
+			query := on(map[string]bool{"force": force, "noprune": noPrune})
 			var failed bool
 			for _, ref := range args {
 				if err := a.removeImage(c.Context(), ref, query); err != nil {

@@ -76,8 +76,11 @@ func (a *app) object(ctx context.Context, ref, kind string) (json.RawMessage, er
 }
 
 func (a *app) printObjects(objects []json.RawMessage, format string) error {
-	if format == "" || format == "json" {
-		return a.printArray(objects, format == "")
+	switch format {
+	case "json":
+		return a.printArray(objects, "")
+	case "":
+		return a.printArray(objects, "    ")
 	}
 	tmpl, err := parseTemplate(format)
 	if err != nil {
@@ -98,8 +101,8 @@ func (a *app) printObjects(objects []json.RawMessage, format string) error {
 	return nil
 }
 
-// printArray prints one JSON array, indented for people or in one line for programs.
-func (a *app) printArray(objects []json.RawMessage, indent bool) error {
+// printArray prints one JSON array, indented for people or, without an indent, in one line for programs.
+func (a *app) printArray(objects []json.RawMessage, indent string) error {
 	if objects == nil {
 		objects = []json.RawMessage{}
 	}
@@ -109,11 +112,11 @@ func (a *app) printArray(objects []json.RawMessage, indent bool) error {
 	if err := encoder.Encode(objects); err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
-	if !indent {
+	if indent == "" {
 		_, err := a.out.Write(compact.Bytes())
 		return err
 	}
-	if err := json.Indent(&out, compact.Bytes(), "", "    "); err != nil {
+	if err := json.Indent(&out, compact.Bytes(), "", indent); err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
 	_, err := a.out.Write(out.Bytes())

@@ -89,9 +89,7 @@ func (a *app) removeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			query := url.Values{}
-			setFlag(query, "force", force)
-			setFlag(query, "v", volumes)
+			query := on(map[string]bool{"force": force, "v": volumes})
 			return c.do(ctx, call{method: "DELETE", path: "/containers/" + ref, query: query}, nil)
 		})
 	c.Flags().BoolVarP(&force, "force", "f", false, "kill it first if it runs")

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -41,9 +40,8 @@ func (a *app) logs(ctx context.Context, ref string, f logsFlags) error {
 	if err != nil {
 		return err
 	}
-	query := url.Values{"stdout": {"1"}, "stderr": {"1"}, "tail": {f.tail}}
-	setFlag(query, "follow", f.follow)
-	setFlag(query, "timestamps", f.timestamps)
+	query := on(map[string]bool{"stdout": true, "stderr": true, "follow": f.follow, "timestamps": f.timestamps})
+	query.Set("tail", f.tail)
 	for name, value := range map[string]string{"since": f.since, "until": f.until} {
 		if value == "" {
 			continue

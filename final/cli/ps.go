@@ -49,9 +49,7 @@ func (a *app) ps(ctx context.Context, f psFlags) error {
 	if err != nil {
 		return err
 	}
-	query := url.Values{}
-	setFlag(query, "all", f.all)
-	setFlag(query, "size", f.size)
+	query := on(map[string]bool{"all": f.all, "size": f.size})
 	if f.latest {
 		f.last = 1
 	}
@@ -67,31 +65,31 @@ func (a *app) ps(ctx context.Context, f psFlags) error {
 	}
 	if f.quiet && f.format == "" {
 		for _, ctr := range list {
-			fmt.Fprintln(a.out, shortID(ctr.ID, f.noTrunc))
+			fmt.Fprintln(a.out, f.id(ctr.ID))
 		}
 		return nil
 	}
-	t := table{columns: psColumns(f.size)}
+	t := table{columns: f.columns()}
 	for _, ctr := range list {
-		t.rows = append(t.rows, psRow(ctr, f.noTrunc))
+		t.rows = append(t.rows, f.row(ctr))
 	}
 	return t.write(a.out, f.format)
 }
 
-func psColumns(size bool) []column {
+func (f psFlags) columns() []column {
 	return []column{
 		{"ID", "CONTAINER ID", true}, {"Image", "IMAGE", true}, {"Command", "COMMAND", true},
 		{"RunningFor", "CREATED", true}, {"Status", "STATUS", true}, {"Ports", "PORTS", true}, {"Names", "NAMES", true},
-		{"Size", "SIZE", size}, {"State", "STATE", false}, {"CreatedAt", "CREATED AT", false},
+		{"Size", "SIZE", f.size}, {"State", "STATE", false}, {"CreatedAt", "CREATED AT", false},
 		{"Labels", "LABELS", false}, {"Networks", "NETWORKS", false}, {"Mounts", "MOUNTS", false},
 	}
 }
 
-func psRow(ctr container.Summary, noTrunc bool) row {
+func (f psFlags) row(ctr container.Summary) row {
 	created := time.Unix(ctr.Created, 0)
 	command := strconv.Quote(ctr.Command)
 	image := ctr.Image
-	if !noTrunc {
+	if !f.noTrunc {
 		command = strconv.Quote(ellipsis(ctr.Command, 20))
 		image = strings.TrimPrefix(image, "sha256:")
 		if image != ctr.Image {
@@ -109,12 +107,19 @@ func psRow(ctr container.Summary, noTrunc bool) row {
 		mounts = append(mounts, cmpOr(m.Name, m.Source))
 	}
 	return row{
-		"ID": shortID(ctr.ID, noTrunc), "Image": image, "Command": command,
+		"ID": f.id(ctr.ID), "Image": image, "Command": command,
 		"RunningFor": ago(created), "CreatedAt": created.Format("2006-01-02 15:04:05 -0700 MST"),
 		"Status": ctr.Status, "State": string(ctr.State), "Ports": portList(ctr.Ports), "Names": containerNames(ctr.Names),
 		"Size": sizes(ctr), "Labels": labelList(ctr.Labels),
 		"Networks": strings.Join(networks, ","), "Mounts": strings.Join(mounts, ","),
 	}
+}
+
+func (f psFlags) id(id string) string {
+	if f.noTrunc {
+		return id
+	}
+	return shortID(id)
 }
 
 func cmpOr(a, b string) string {
@@ -174,10 +179,7 @@ func portList(ports []container.PortSummary) string {
 }
 
 // shortID is the first twelve digits, without the name of the hash.
-func shortID(id string, noTrunc bool) string {
-	if noTrunc {
-		return id
-	}
+func shortID(id string) string {
 	return truncate(strings.TrimPrefix(id, "sha256:"), 12)
 }
 

@@ -46,10 +46,7 @@ func (a *app) attach(ctx context.Context, what attachment) (*hijacked, error) {
 	if err != nil {
 		return nil, err
 	}
-	query := url.Values{"stream": {"1"}}
-	setFlag(query, "stdin", what.stdin)
-	setFlag(query, "stdout", what.stdout)
-	setFlag(query, "stderr", what.stderr)
+	query := on(map[string]bool{"stream": true, "stdin": what.stdin, "stdout": what.stdout, "stderr": what.stderr})
 	set(query, "detachKeys", what.detachKeys)
 	return c.hijack(ctx, call{method: "POST", path: "/containers/" + what.id + "/attach", query: query})
 }
