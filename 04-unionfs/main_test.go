@@ -182,7 +182,9 @@ func btrfsDir(t testing.TB) string {
 	require.NoError(t, os.Truncate(image, 256<<20))
 	run(t, "mkfs.btrfs", "-q", image)
 	run(t, "mount", "-o", "loop", image, dir)
-	t.Cleanup(func() { run(t, "umount", dir) })
+	t.Cleanup(func() { // a process that a parallel test just forked has all descriptors until it executes
+		require.Eventually(t, func() bool { return unix.Unmount(dir, 0) == nil }, 30*time.Second, 10*time.Millisecond)
+	})
 	return dir
 }
 

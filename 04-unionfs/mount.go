@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -84,22 +85,30 @@ func (m Mount) bind() error {
 	return unix.Mount("", m.Target, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
 }
 
-// overlay mounts in the new way, else in the old one. Kernels that do not know "lowerdir+" say EINVAL: those before Linux
-// 6.5 in the end, when they read all options at once.
 func (m Mount) overlay() error {
+	if !oneByOne() {
+		return m.legacy()
+	}
 	err := m.configure()
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
-		old := m.legacy()
-		if old == nil {
-			return nil
-		}
-		err = fmt.Errorf("%w; %w", err, old)
+	if errors.Is(err, unix.EINVAL) && m.legacy() == nil { // a name was longer than 255 bytes; relative ones are not
+		return nil
 	}
 	return err
 }
 
+// oneByOne reports whether this kernel takes layers one by one: "lowerdir+", since Linux 6.8. Before 6.5, overlay took every
+// option, and complained in the kernel's log when it came to mount; such a kernel takes one that nobody knows.
+var oneByOne = sync.OnceValue(func() bool {
+	fd, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return unix.FsconfigSetString(fd, "cutaway", "?") != nil && unix.FsconfigSetString(fd, "lowerdir+", "/") == nil
+})
+
 // configure mounts overlay with one call for each layer, so that their number and the length of their names are
-// not limited to a page of options. "lowerdir+": since Linux 6.8; a string may have 255 bytes.
+// not limited to a page of options. A string may have 255 bytes.
 func (m Mount) configure() error {
 	fd, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
 	if err != nil {
