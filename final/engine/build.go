@@ -171,13 +171,17 @@ func (e *Engine) fileSteps(c *Container) []plan.Step {
 	if r.Config.Domainname != "" {
 		names = []string{name + "." + r.Config.Domainname, name}
 	}
-	hosts := network.Hosts(r.State.Address, names, r.Host.ExtraHosts)
+	var extra []string
+	for _, entry := range r.Host.ExtraHosts {
+		extra = append(extra, strings.Replace(entry, ":host-gateway", ":"+e.net.Gateway().String(), 1))
+	}
+	hosts := network.Hosts(r.State.Address, names, extra)
 	if r.Host.NetworkMode.IsHost() {
 		if theirs, err := os.ReadFile("/etc/hosts"); err == nil {
 			hosts = theirs
 		}
 	}
-	resolv, _ := os.ReadFile("/etc/resolv.conf") // without one there are defaults
+	resolv := network.HostResolvConf()
 	if !r.Host.NetworkMode.IsHost() {
 		var servers []string
 		for _, a := range r.Host.DNS {
