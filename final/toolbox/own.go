@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 	"mvdan.cc/sh/v3/interp"
@@ -120,9 +122,9 @@ func ulimit(w io.Writer, args []string) error {
 			continue
 		}
 		known = true
-		var now unix.Rlimit
-		if err := unix.Getrlimit(l.resource, &now); err != nil {
-			return os.NewSyscallError("getrlimit", err)
+		now, err := limit(l.resource)
+		if err != nil {
+			return err
 		}
 		value := now.Cur
 		if hard {
@@ -143,6 +145,27 @@ func ulimit(w io.Writer, args []string) error {
 	return nil
 }
 
+// limit is what a program gets that is started here. For open files that is not what getrlimit(2) says: Go's
+// runtime has raised the soft limit for itself, and gives its children the one that it found. So a child is
+// asked, which is stopped at its first instruction for that (ptrace(2)).
+func limit(resource int) (unix.Rlimit, error) {
+	var now unix.Rlimit
+	err := unix.Getrlimit(resource, &now)
+	if err != nil || resource != unix.RLIMIT_NOFILE {
+		return now, os.NewSyscallError("getrlimit", err)
+	}
+	runtime.LockOSThread() // a tracer is a thread
+	defer runtime.UnlockOSThread()
+	child, err := os.StartProcess("/proc/self/exe", []string{"true"}, &os.ProcAttr{Sys: &syscall.SysProcAttr{Ptrace: true}})
+	if err != nil {
+		return now, nil //nolint:nilerr // where nothing can be traced, our own limit is the best answer
+	}
+	err = unix.Prlimit(child.Pid, resource, nil, &now)
+	_ = child.Kill()
+	_, _ = child.Wait()
+	return now, os.NewSyscallError("prlimit", err)
+}
+
 func limitString(value, unit uint64) string {
 	if value == unix.RLIM_INFINITY {
 		return "unlimited"
@@ -159,7 +182,7 @@ func setLimit(resource int, unit uint64, s string) error {
 		}
 		value = n * unit
 	}
-	return os.NewSyscallError("setrlimit", unix.Setrlimit(resource, &unix.Rlimit{Cur: value, Max: value}))
+	return os.NewSyscallError("setrlimit", syscall.Setrlimit(resource, &syscall.Rlimit{Cur: value, Max: value}))
 }
 
 // umask shows or sets the permission bits that new files do not get, umask(2).
