@@ -81,7 +81,7 @@ func parse(manifest, config []byte) (Image, error) {
 	}
 	for i, d := range m.Layers {
 		l := Layer{Digest: d.Digest.String(), DiffID: c.RootFS.DiffIDs[i].String(), MediaType: d.MediaType, Size: d.Size}
-		if !digestRE.MatchString(l.Digest) || !digestRE.MatchString(l.DiffID) {
+		if !digestRE(l.Digest) || !digestRE(l.DiffID) {
 			return Image{}, fmt.Errorf("parse image: layer %d has no proper SHA-256 digest: %q, %q", i, l.Digest, l.DiffID)
 		}
 		l.ChainID = ChainID(img.Top(), l.DiffID)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,7 +16,7 @@ var (
 	ErrAmbiguous = errors.New("ambiguous image ID")
 )
 
-var shortIDRE = regexp.MustCompile(`^(?:sha256:)?[0-9a-f]{1,64}$`)
+var shortIDRE = lazily(`^(?:sha256:)?[0-9a-f]{1,64}$`)
 
 // view is index.json with the images that it names, ready to be asked. Once
 // made it does not change.
@@ -99,7 +98,7 @@ func (v *view) get(ref string) (Image, error) {
 		return img, err
 	case parseErr == nil:
 		return img, fmt.Errorf("%w: %s", ErrNotFound, parsed.Familiar())
-	case shortIDRE.MatchString(ref):
+	case shortIDRE(ref):
 		return img, fmt.Errorf("%w: %s", ErrNotFound, ref)
 	}
 	return img, parseErr
@@ -115,7 +114,7 @@ func (r Reference) key() Reference {
 
 func (v *view) byID(prefix string) (found Image, err error) {
 	want := "sha256:" + strings.TrimPrefix(prefix, "sha256:")
-	if err = ErrNotFound; !shortIDRE.MatchString(prefix) {
+	if err = ErrNotFound; !shortIDRE(prefix) {
 		return found, err
 	}
 	for id, img := range v.images {

@@ -90,9 +90,9 @@ func (s *server) push(t *testing.T, path string, what remote.Taggable) images.Re
 	return parse(t, s.host+"/"+path)
 }
 
-func parse(t *testing.T, name string) images.Reference {
+func parse(t *testing.T, familiar string) images.Reference {
 	t.Helper()
-	ref, err := images.ParseReference(name)
+	ref, err := images.ParseReference(familiar)
 	require.NoError(t, err)
 	return ref
 }
@@ -114,8 +114,8 @@ func tarOf(files ...string) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, f := range files {
-		name, content, _ := strings.Cut(f, "=")
-		must(w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))}))
+		file, content, _ := strings.Cut(f, "=")
+		must(w.WriteHeader(&tar.Header{Name: file, Mode: 0o644, Size: int64(len(content))}))
 		_, err := w.Write([]byte(content))
 		must(err)
 	}

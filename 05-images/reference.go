@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // DefaultDomain is the registry meant by a name that mentions none, and
@@ -22,11 +23,11 @@ var ErrReference = errors.New("invalid reference format")
 
 // The grammar is that of github.com/distribution/reference, "regexp.go".
 var (
-	domainRE = regexp.MustCompile(`^(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*(?::[0-9]+)?$|^\[[a-fA-F0-9:]+\](?::[0-9]+)?$`)
-	pathRE   = regexp.MustCompile(`^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$`)
-	tagRE    = regexp.MustCompile(`^\w[\w.-]{0,127}$`)
-	digestRE = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-	hexIDRE  = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	domainRE = lazily(`^(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*(?::[0-9]+)?$|^\[[a-fA-F0-9:]+\](?::[0-9]+)?$`)
+	pathRE   = lazily(`^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$`)
+	tagRE    = lazily(`^\w[\w.-]{0,127}$`)
+	digestRE = lazily(`^sha256:[0-9a-f]{64}$`)
+	hexIDRE  = lazily(`^[0-9a-f]{64}$`)
 )
 
 // Reference names an image at a registry. It is comparable; one made by
@@ -46,19 +47,19 @@ type Reference struct {
 // registry only if it could not be a user name: if it has a dot, a colon or
 // an upper-case letter, or is "localhost".
 func ParseReference(s string) (Reference, error) {
-	if hexIDRE.MatchString(s) {
+	if hexIDRE(s) {
 		return Reference{}, fmt.Errorf("%w: name %q would be taken for an image ID", ErrReference, s)
 	}
 	var r Reference
 	rest, digest, found := strings.Cut(s, "@")
 	if found {
-		if r.Digest = digest; !digestRE.MatchString(digest) {
+		if r.Digest = digest; !digestRE(digest) {
 			return Reference{}, fmt.Errorf("%w: %q is no digest (sha256: and 64 hex digits)", ErrReference, digest)
 		}
 	}
 	// A colon after the last slash starts a tag; one before it, a port.
 	if i := strings.LastIndexByte(rest, ':'); i > strings.LastIndexByte(rest, '/') {
-		if rest, r.Tag = rest[:i], rest[i+1:]; !tagRE.MatchString(r.Tag) {
+		if rest, r.Tag = rest[:i], rest[i+1:]; !tagRE(r.Tag) {
 			return Reference{}, fmt.Errorf("%w: %q is no tag", ErrReference, r.Tag)
 		}
 	}
@@ -87,7 +88,7 @@ func (r Reference) check(s string) error {
 	switch {
 	case strings.ToLower(r.Path) != r.Path:
 		return fmt.Errorf("%w: repository name (%s) must be lowercase", ErrReference, r.Path)
-	case !domainRE.MatchString(r.Domain) || !pathRE.MatchString(r.Path):
+	case !domainRE(r.Domain) || !pathRE(r.Path):
 		return fmt.Errorf("%w: %q", ErrReference, s)
 	case len(r.Path) > maxNameLen:
 		return fmt.Errorf("%w: repository name must not be more than %d characters", ErrReference, maxNameLen)
@@ -132,4 +133,11 @@ func (r Reference) identifier() string {
 		return r.Digest
 	}
 	return r.Tag
+}
+
+// lazily compiles a regular expression when it is first used: every process of
+// a container's start begins with this package, and most never use one.
+func lazily(expr string) func(string) bool {
+	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+	return func(s string) bool { return compiled().MatchString(s) }
 }

@@ -190,7 +190,7 @@ func (s *session) document(ctx context.Context, path string) (raw []byte, kind t
 	if err != nil {
 		return nil, "", explain(err, s.ref)
 	}
-	if _, digest, _ := strings.Cut(path, "/"); digestRE.MatchString(digest) {
+	if _, digest, _ := strings.Cut(path, "/"); digestRE(digest) {
 		if err := checkDigest(digest, digestOf(raw)); err != nil {
 			return nil, "", fmt.Errorf("get %s: %w", path, err)
 		}
