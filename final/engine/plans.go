@@ -17,16 +17,16 @@ import (
 )
 
 // Plan is the steps of the container's last start, as JSON; of one that was
-// never started, those that a start would take.
+// never started, those that a start would take. It is read from the disk, so a
+// start that stands still between two steps can be looked at.
 func (e *Engine) Plan(_ context.Context, ref string) (json.RawMessage, error) {
-	c, err := e.hold(ref)
+	c, err := e.find(ref)
 	if err != nil {
 		return nil, err
 	}
-	defer c.verb.Unlock()
 	p, err := plan.Load(c.dir)
 	if missing(err) {
-		return e.dryRun(c)
+		return e.dryRun(ref)
 	}
 	if err != nil {
 		return nil, err
@@ -37,7 +37,12 @@ func (e *Engine) Plan(_ context.Context, ref string) (json.RawMessage, error) {
 
 // dryRun makes a plan and performs nothing of it. The address in it is the one
 // that a start at this moment would get.
-func (e *Engine) dryRun(c *Container) (json.RawMessage, error) {
+func (e *Engine) dryRun(ref string) (json.RawMessage, error) {
+	c, err := e.hold(ref)
+	if err != nil {
+		return nil, err
+	}
+	defer c.verb.Unlock()
 	p, err := e.compose(c, func(compiled *runtime.Compiled) plan.Step { return plan.Starting(compiled.Clone, nil) })
 	c.mu.Lock()
 	c.record.State.Address, c.record.State.Ports = zeroAddress, nil

@@ -104,7 +104,8 @@ func (e *editor) next(continued bool) (string, error) {
 	return line + "\n", err
 }
 
-// prompt is the working directory and "#" for root, "$" for all others.
+// prompt is the working directory and "#" for root, "$" for all others; before it, what $CUTAWAY_PROMPT says of
+// where one is ("cutaway run --step").
 func (e *editor) prompt(continued bool) string {
 	if continued {
 		return "> "
@@ -113,7 +114,7 @@ func (e *editor) prompt(continued bool) string {
 	if unix.Geteuid() == 0 {
 		sign = "#"
 	}
-	return e.runner.Dir + " " + sign + " "
+	return os.Getenv("CUTAWAY_PROMPT") + e.runner.Dir + " " + sign + " "
 }
 
 // loop runs standard input line by line: a command that reads standard input gets the lines that follow it.
