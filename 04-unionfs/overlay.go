@@ -32,6 +32,10 @@ func probe(dir string, m Mount) (err error) {
 			return err
 		}
 	}
+	mark := overlay{}.mark()
+	if err := unix.Lsetxattr(filepath.Join(tmp, "upper"), mark, []byte("n"), 0); err != nil {
+		return &os.PathError{Op: "lsetxattr " + mark, Path: dir, Err: err}
+	}
 	m.Dir, m.Lower, m.Upper, m.Work = tmp, []string{"lower"}, "upper", "work"
 	m.Target = filepath.Join(tmp, "merged")
 	if err := m.Do(); err != nil {
