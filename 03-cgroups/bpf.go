@@ -9,13 +9,13 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 )
 
 // attach loads the rules as a program and attaches it to the group; programs
 // attached before are taken off after, so there is no moment without rules. The
-// kernel keeps the program until the group is removed.
+// kernel keeps the program until the group is removed. Its memory is charged to
+// the cgroup since Linux 5.11; before, RLIMIT_MEMLOCK had to be raised.
 func (d Devices) attach() error {
 	dir, err := openDir(d.Path)
 	if err != nil {
@@ -24,9 +24,6 @@ func (d Devices) attach() error {
 	defer dir.Close()
 	old, err := d.attached(dir)
 	if err != nil {
-		return err
-	}
-	if err := rlimit.RemoveMemlock(); err != nil { // only before Linux 5.11
 		return err
 	}
 	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{

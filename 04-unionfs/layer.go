@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -41,7 +40,7 @@ func (s *Store) lowers(l layer) []string {
 
 // layer reads the description of the layer id.
 func (s *Store) layer(id string) (l layer, err error) {
-	if !idPattern.MatchString(id) {
+	if !validID(id) {
 		return l, fmt.Errorf("%w: %q", ErrName, id)
 	}
 	b, err := os.ReadFile(s.path("layers", dirName(id), "layer.json"))
@@ -57,7 +56,14 @@ func (s *Store) layer(id string) (l layer, err error) {
 	return l, nil
 }
 
-var idPattern = regexp.MustCompile(`^(sha256:)?[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$`)
+// validID: a directory can have this name, and nobody can climb out with it.
+func validID(id string) bool {
+	name := strings.TrimPrefix(id, "sha256:")
+	special := func(r rune) bool { return !strings.ContainsRune(idRunes, r) }
+	return name != "" && len(name) <= 128 && !strings.ContainsAny(name[:1], "_.-") && !strings.ContainsFunc(name, special)
+}
+
+const idRunes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 
 // dirName has no colon: overlay's lowerdir= would take it for the end of a name.
 func dirName(id string) string { return strings.Replace(id, "sha256:", "sha256-", 1) }
@@ -95,7 +101,7 @@ func (s *Store) begin() (*draft, error) {
 // draft begins the layer id on top of parent.
 func (s *Store) draft(id, parent string) (*draft, error) {
 	l := layer{ID: id, Parent: parent}
-	if !idPattern.MatchString(id) {
+	if !validID(id) {
 		return nil, fmt.Errorf("%w: %q", ErrName, id)
 	}
 	below := ""
