@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
@@ -15,6 +16,7 @@ import (
 type execFlags struct {
 	req      container.ExecCreateRequest
 	detach   bool
+	explain  bool
 	env      []string
 	keys     string
 	envFiles []string
@@ -38,6 +40,7 @@ func (f *execFlags) bind(fs *pflag.FlagSet) {
 	fs.SetInterspersed(false)
 	fs.BoolVarP(&f.req.AttachStdin, "interactive", "i", false, "keep standard input open")
 	fs.BoolVarP(&f.req.Tty, "tty", "t", false, "give the process a terminal")
+	fs.BoolVar(&f.explain, "explain", false, "at the end, print the steps that made the process, on standard error")
 	fs.BoolVarP(&f.detach, "detach", "d", false, "do not wait for it")
 	fs.StringArrayVarP(&f.env, "env", "e", nil, "set `NAME=VALUE` in the environment")
 	fs.StringArrayVar(&f.envFiles, "env-file", nil, "read environment variables from a `file`")
@@ -68,7 +71,10 @@ func (a *app) exec(ctx context.Context, f execFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	start := call{method: "POST", path: "/exec/" + made.ID + "/start", body: a.execStart(f.detach, req.Tty)}
+	if f.explain {
+		defer a.explainExec(ctx, made.ID)
+	}
+	start := call{method: "POST", path: "/exec/" + made.ID + "/start", body: f.start(a.out)}
 	if f.detach {
 		return execError(c.do(ctx, start, nil))
 	}
@@ -77,10 +83,10 @@ func (a *app) exec(ctx context.Context, f execFlags, args []string) error {
 	})
 }
 
-// execStart is the body of the start request, with the size of the terminal if there is one.
-func (a *app) execStart(detach, tty bool) container.ExecStartRequest {
-	req := container.ExecStartRequest{Detach: detach, Tty: tty}
-	if width, height, err := term.GetSize(int(a.out.Fd())); err == nil && tty {
+// start is the body of the start request, with the size of the terminal if there is one.
+func (f execFlags) start(terminal *os.File) container.ExecStartRequest {
+	req := container.ExecStartRequest{Detach: f.detach, Tty: f.req.Tty}
+	if width, height, err := term.GetSize(int(terminal.Fd())); err == nil && req.Tty {
 		req.ConsoleSize = &[2]uint{uint(height), uint(width)}
 	}
 	return req

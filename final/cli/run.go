@@ -20,6 +20,8 @@ func (a *app) runCommand() *cobra.Command {
 	var f createFlags
 	var detach bool
 	var s streamFlags
+	var steps stepFlags
+	var plan planFlags
 	c := &cobra.Command{
 		Use:   "run [OPTIONS] IMAGE [COMMAND] [ARG...]",
 		Short: "Make a container and start it",
@@ -29,14 +31,20 @@ func (a *app) runCommand() *cobra.Command {
 			if err != nil {
 				return exitError{125, err}
 			}
-			if detach {
-				return a.runDetached(c.Context(), &f, req)
+			if err := steps.check(); err != nil {
+				return err
 			}
-			return a.runAttached(c.Context(), runSpec{&f, req, s})
+			spec := runSpec{&f, req, s, plan, steps.starter(a)}
+			if detach {
+				return a.perform(c.Context(), spec, a.runDetached)
+			}
+			return a.perform(c.Context(), spec, a.runAttached)
 		},
 	}
 	f.bind(c.Flags())
 	s.bind(c.Flags())
+	steps.bind(c.Flags())
+	plan.bind(c.Flags())
 	c.Flags().BoolVarP(&detach, "detach", "d", false, "run in the background and print the ID")
 	return c
 }
@@ -46,10 +54,19 @@ type runSpec struct {
 	flags   *createFlags
 	req     container.CreateRequest
 	streams streamFlags
+	plan    planFlags
+	start   starter
+}
+
+// starter is a way to start a container.
+type starter struct {
+	do          func(ctx context.Context, id string) error
+	interactive bool // signals are for it, and for the container only when it has ended
 }
 
 // runDetached starts a container that nobody is attached to.
-func (a *app) runDetached(ctx context.Context, f *createFlags, req container.CreateRequest) error {
+func (a *app) runDetached(ctx context.Context, spec runSpec) error {
+	f, req := spec.flags, spec.req
 	if f.attach != nil {
 		return exitError{125, errors.New("-a and -d exclude each other")}
 	}
@@ -58,7 +75,7 @@ func (a *app) runDetached(ctx context.Context, f *createFlags, req container.Cre
 	if err != nil {
 		return exitError{125, err}
 	}
-	if err := a.startContainer(ctx, id); err != nil {
+	if err := spec.start.do(ctx, id); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(a.out, id)
@@ -80,13 +97,13 @@ func (a *app) runAttached(ctx context.Context, spec runSpec) error {
 	return a.foreground(ctx, attachment{
 		id: id, streamFlags: spec.streams, tty: spec.req.Tty, removed: spec.req.HostConfig.AutoRemove,
 		stdin: spec.req.AttachStdin, stdout: spec.req.AttachStdout, stderr: spec.req.AttachStderr,
-	})
+	}, spec.start)
 }
 
 // foreground attaches to a container, starts it and waits for its end: the order is in the package documentation.
 // The error is the container's exit status.
-func (a *app) foreground(ctx context.Context, what attachment) error {
-	if what.sigProxy {
+func (a *app) foreground(ctx context.Context, what attachment, start starter) error {
+	if what.sigProxy && !start.interactive {
 		stop := a.forwardSignals(ctx, what.id)
 		defer stop()
 	}
@@ -103,8 +120,12 @@ func (a *app) foreground(ctx context.Context, what attachment) error {
 	if err != nil {
 		return exitError{125, err}
 	}
-	if err := a.startContainer(ctx, what.id); err != nil {
+	if err := start.do(ctx, what.id); err != nil {
 		return err
+	}
+	if what.sigProxy && start.interactive {
+		stop := a.forwardSignals(ctx, what.id)
+		defer stop()
 	}
 	return a.follow(ctx, conn, what, exit)
 }

@@ -49,6 +49,9 @@ func explainPlan(w io.Writer, data []byte, o cli.ExplainOptions) error {
 	if err := json.Unmarshal(data, &p); err != nil {
 		return fmt.Errorf("decode the plan: %w", err)
 	}
+	if o.Script {
+		return explain.Script(w, &p)
+	}
 	if !o.JSON {
 		return explain.Text(w, &p, explain.Options{Width: o.Width, Color: o.Color})
 	}

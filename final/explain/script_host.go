@@ -1,0 +1,101 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+
+	cgroups "cutaway/03-cgroups"
+	unionfs "cutaway/04-unionfs"
+	network "cutaway/06-network"
+	"cutaway/final/plan"
+	"cutaway/final/volume"
+)
+
+// step writes one step of the host, and how to take it back.
+func (s *script) step(it *plan.Item) {
+	switch step := renamed(it.Step, s.rename).(type) {
+	case network.Bridge:
+		s.missing("ip link show "+step.Name, step.String(), "remove_bridge "+step.Name)
+	case network.Firewall:
+		s.missing("nft list table ip "+step.Table, step.String(), "remove_table "+step.Table)
+	case unionfs.Mount:
+		s.layers(step)
+	case volume.File:
+		step.Content = it.Step.(volume.File).Content
+		s.command(step)
+	case cgroups.Create:
+		s.groups(step)
+	case cgroups.Join, cgroups.Devices, cgroups.Inherit:
+		s.commands(step, "; ")
+	case network.Namespace:
+		s.line("later umount \"$T/netns\"")
+		s.commands(step, " && ")
+	case network.Veth:
+		s.command(step)
+		s.line("later ip link delete \"$VETH\"")
+	case network.Publish:
+		s.command(step)
+		for line := range strings.SplitSeq(step.String(), "\n") {
+			s.line("later %s", strings.Replace(line, "nft add element", "nft delete element", 1))
+		}
+	default:
+		s.command(step)
+	}
+}
+
+// command writes a step as it says itself.
+func (s *script) command(step plan.Step) { s.line("%s", expand(step.String())) }
+
+// commands writes each command of a step on a line of its own: a shell that
+// ends at errors (set -e) does not see those of all but the last of a row.
+func (s *script) commands(step plan.Step, separator string) {
+	for _, c := range commands(step.String(), separator) {
+		s.line("%s", expand(c))
+	}
+}
+
+// missing writes what is to be done only if something is not there yet.
+func (s *script) missing(test, command, undo string) {
+	s.line("if ! %s >/dev/null 2>&1; then", test)
+	for _, c := range commands(command, " || ") { // what comes last is the command itself
+		command = c
+	}
+	s.indent = "    "
+	s.line("%s", command)
+	s.line("later %s", undo)
+	s.indent = ""
+	s.line("fi")
+}
+
+// groups writes the list of groups only once.
+func (s *script) groups(c cgroups.Create) {
+	s.line("cgroups=(")
+	for _, path := range c.Paths {
+		s.line("    %s", expand(quote(path)))
+	}
+	s.line(")\nlater remove_group \"${cgroups[@]}\"\nmkdir -p \"${cgroups[@]}\"")
+}
+
+// layers writes the mount of the container's tree. Of a container that was only
+// planned, or was removed, there is no writable layer.
+func (s *script) layers(m unionfs.Mount) {
+	if m.Type == "bind" {
+		s.line("# This storage driver keeps a whole copy for each container: the container must exist.")
+		s.command(m)
+	} else {
+		s.line("[ -d \"$U\" ] || { # the container was only planned, or is removed")
+		s.line("    U=$T/upper W=$T/work\n    mkdir \"$U\" \"$W\"\n}")
+		m.Dir, m.Upper, m.Work = "/__L__", "/__U__", "/__W__"
+		s.line("%s%s", long(m), expand(m.String()))
+	}
+	s.line("later umount \"$R\"")
+}
+
+// long avoids the new way to mount, by which mount(8) hands over all names of
+// layers in one string of 255 bytes.
+func long(m unionfs.Mount) string {
+	if len(fmt.Sprint(m.Lower)) > 250 {
+		return "LIBMOUNT_FORCE_MOUNT2=always "
+	}
+	return ""
+}

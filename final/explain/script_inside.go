@@ -1,0 +1,240 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	chroot "cutaway/01-chroot"
+	namespaces "cutaway/02-namespaces"
+	cgroups "cutaway/03-cgroups"
+	"cutaway/final/plan"
+	"cutaway/final/security"
+	"cutaway/final/shim"
+)
+
+// joins is how the process gets into namespaces that exist, for the start of
+// its command line.
+func (s *script) joins() string {
+	var words []string
+	for _, it := range s.plan.Of(plan.Inside) {
+		if j, ok := it.Step.(namespaces.Join); ok {
+			words = append(words, strings.TrimPrefix(expand(renamed(j, s.rename).String()), "nsenter "))
+		}
+	}
+	if words == nil {
+		return ""
+	}
+	return "nsenter " + strings.Join(words, " ") + " "
+}
+
+// enter writes the function that PID 1 begins with, when it has namespaces of
+// its own but the host's mounts.
+func (s *script) enter() {
+	s.section("Inside, by the container's first process")
+	s.line("\nenter() {")
+	s.indent = "    "
+	s.line("read -r pid _ </proc/self/stat # its number on the host: this /proc is still the host's")
+	s.line("echo \"$pid\" >&4")
+	unshare := ""
+	for _, it := range s.plan.Of(plan.Inside) {
+		switch step := it.Step.(type) {
+		case namespaces.Join:
+			s.reason(it)
+			s.line("# (by nsenter, below)")
+		case cgroups.Join:
+			s.reason(it)
+			s.commands(renamed(step, s.rename), "; ")
+		case namespaces.Unshare:
+			s.reason(it)
+			unshare = step.String()
+		}
+	}
+	s.line("exec %s bash -euo pipefail -c build", unshare)
+	s.indent = ""
+	s.line("}\n")
+}
+
+// build writes the function that makes the container's tree, and ends with
+// becoming the program.
+func (s *script) build() {
+	s.line("build() {")
+	s.indent = "    "
+	inside := s.plan.Of(plan.Inside)
+	for i, it := range inside {
+		switch it.Step.(type) {
+		case namespaces.Join, cgroups.Join, namespaces.Unshare:
+			continue // in enter
+		case chroot.Pivot:
+			continue // by the script, from outside
+		case namespaces.Mask, namespaces.ReadOnly:
+			if i > 0 && inside[i-1].Name() == it.Name() {
+				continue // in the loop of the first
+			}
+		}
+		s.reason(it)
+		s.within(it, inside[i:])
+	}
+	s.indent = ""
+	s.line("}")
+	s.line("export -f place mount_point entry identify enter build")
+}
+
+// within writes one step that is done inside. Everything is done before the
+// root is moved, since the tools are the host's; so all paths are below $R.
+func (s *script) within(it *plan.Item, rest []*plan.Item) {
+	switch step := renamed(it.Step, s.rename).(type) {
+	case namespaces.Mount:
+		s.mount(step)
+	case namespaces.Device:
+		s.commands(step, " && ")
+	case namespaces.Mask, namespaces.ReadOnly:
+		s.paths(rest)
+	case namespaces.Sysctl:
+		s.line("%s >/dev/null", step)
+	case plan.Workdir:
+		s.line("at=$(place %s)\nmkdir -p \"$at\"\ncd \"$at\"", quote(it.Step.(plan.Workdir).Path))
+	case shim.Terminal:
+		s.line("# Not done here: the terminal is the one that this script has. For a new one: %s", step)
+	case security.Bounding, security.Capabilities, security.NoNewPrivileges:
+		s.line("# (by setpriv, below)")
+	case security.User:
+		s.user(it.Step.(security.User))
+	case plan.Exec:
+		s.exec(it.Step.(plan.Exec))
+	default:
+		s.command(step)
+	}
+}
+
+// mount writes a mount in the container's tree. A link in the image may be on
+// the way, but for what is below /proc, /dev and /sys: those are new.
+func (s *script) mount(m namespaces.Mount) {
+	target := m.Target
+	if m.Root == "" {
+		m.Root = "/__R__" // it comes after the move
+	}
+	if slices.Contains(m.Options, "remount") {
+		s.command(m)
+		return
+	}
+	own := target == "/proc" || target == "/dev" || target == "/sys" ||
+		strings.HasPrefix(target, "/dev/") || strings.HasPrefix(target, "/sys/")
+	if !own {
+		s.line("at=$(place %s)", quote(target))
+		m.Root, m.Target = "", "/__AT__"
+	}
+	list := commands(m.String(), " && ")
+	if slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind") {
+		point := "\"$at\""
+		if own {
+			point = expand(quote("/__R__" + target))
+		}
+		list[0] = fmt.Sprintf("mount_point %s %s", quote(m.Source), point)
+	}
+	for _, c := range list {
+		s.line("%s", expand(c))
+	}
+}
+
+// paths writes a loop over the paths of the steps of one kind that follow each
+// other.
+func (s *script) paths(items []*plan.Item) {
+	var paths []string
+	body := ""
+	for _, it := range items {
+		if it.Name() != items[0].Name() {
+			break
+		}
+		switch step := it.Step.(type) {
+		case namespaces.Mask:
+			paths = append(paths, step.Path)
+			body = namespaces.Mask{Root: "/__R__", Path: "/__PATH__"}.String()
+		case namespaces.ReadOnly:
+			paths = append(paths, step.Path)
+			body = namespaces.ReadOnly{Root: "/__R__", Path: "/__PATH__"}.String()
+		}
+	}
+	body = strings.ReplaceAll(body, "/dev/null", "/__R__/dev/null")
+	s.line("for path in %s; do", strings.Join(paths, " "))
+	s.line("    %s\ndone", strings.NewReplacer("; then ", "; then\n        ", "; elif", "\n    elif", "; fi", "\n    fi").Replace(expand(body)))
+}
+
+// user writes how the user is looked up.
+func (s *script) user(u security.User) {
+	name, group, _ := strings.Cut(u.Name, ":")
+	if name == "" {
+		name = "0"
+	}
+	words := []string{"identify", quote(name), quote(group)}
+	for _, g := range u.Groups {
+		words = append(words, quote(g))
+	}
+	s.line("%s\numask %04o", strings.Join(words, " "), u.Umask)
+	s.line("# Not done here: to give the standard streams to the user. They are yours.")
+}
+
+// exec writes the end of build: privileges, environment, waiting, program.
+func (s *script) exec(e plan.Exec) {
+	bounding, _ := plan.Find[security.Bounding](s.plan)
+	caps, _ := plan.Find[security.Capabilities](s.plan)
+	_, nnp := plan.Find[security.NoNewPrivileges](s.plan)
+	s.line("# bash is loaded from the host's tree before the root is moved. It says so, waits, and becomes the program;")
+	s.line("# it must not add to the environment: an array is never exported, and so bash cannot export its SHLVL.")
+	s.line("# Signals that bash ignores for a job in the background are as they were.")
+	s.line("local setpriv privileges environment")
+	s.line("setpriv=$(command -v setpriv)")
+	s.line("privileges=(")
+	s.line("    --reuid=\"$uid\" --regid=\"$gid\" --groups=\"$groups\"")
+	s.line("    --bounding-set='%s'", privileges(bounding.Keep))
+	s.line("    --inh-caps='%s'", privileges(caps.Inheritable))
+	if len(caps.Ambient) > 0 {
+		s.line("    --ambient-caps='%s'", privileges(caps.Ambient))
+	}
+	if nnp {
+		s.line("    --no-new-privs")
+	}
+	s.line(")\nenvironment=(")
+	home := true
+	for _, v := range e.Env {
+		s.WriteString("        " + quote(v) + "\n") // newlines in it stay as they are
+		home = home && !strings.HasPrefix(v, "HOME=")
+	}
+	if home {
+		s.line("    HOME=\"$home\"")
+	}
+	s.line(")")
+	var args []string
+	for _, a := range e.Args {
+		args = append(args, quote(a))
+	}
+	s.line("# shellcheck disable=SC2016 # $@ is for that bash")
+	s.line("exec env --ignore-environment --default-signal \"${environment[@]}\" \\")
+	s.line("    \"$setpriv\" \"${privileges[@]}\" \\")
+	s.line("    \"$BASH\" -p -c 'echo >&4; read -ru 3; exec 3<&- 4>&-; %sexec -- \"$@\"' bash \\", unwanted(e.Env))
+	s.WriteString("    " + strings.Join(args, " ") + "\n")
+}
+
+// unwanted takes away what bash adds to the environment.
+func unwanted(env []string) string {
+	list := ""
+	for _, name := range []string{"SHLVL", "PWD", "OLDPWD", "_"} {
+		if slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, name+"=") }) {
+			continue
+		}
+		list += "unset " + name + "; "
+		if name == "SHLVL" { // exec would set it again
+			list += "declare -a SHLVL; "
+		}
+	}
+	return list
+}
+
+// privileges is a set of capabilities as setpriv(1) takes it.
+func privileges(caps []string) string {
+	list := "-all"
+	for _, c := range caps {
+		list += ",+" + strings.ToLower(strings.TrimPrefix(c, "CAP_"))
+	}
+	return list
+}
