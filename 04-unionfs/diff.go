@@ -36,7 +36,7 @@ func (s *Store) Diff(id string) (io.ReadCloser, error) {
 		if err == nil && len(nodes) > 0 && same(below, nodes[0]) {
 			nodes = nodes[1:] // Docker's archives have no entry for the root
 		}
-		w.CloseWithError(errors.Join(err, pack(w, nodes)))
+		w.CloseWithError(errors.Join(err, pack(w, s.diff(id), nodes)))
 	}()
 	return r, nil
 }
@@ -47,11 +47,16 @@ func packTree(w io.Writer, dir string) error {
 	if err != nil {
 		return err
 	}
-	return pack(w, nodes)
+	return pack(w, dir, nodes)
 }
 
-// pack writes an archive of the nodes.
-func pack(w io.Writer, nodes []node) error {
+// pack writes an archive of the nodes of a directory.
+func pack(w io.Writer, dir string, nodes []node) error {
+	root, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	tw := tar.NewWriter(w)
 	first := map[uint64]string{} // the name under which a file with several was written
 	for _, n := range nodes {
@@ -70,22 +75,28 @@ func pack(w io.Writer, nodes []node) error {
 				first[n.st.Ino] = h.Name
 			}
 		}
-		if err := packFile(tw, h, n.file); err != nil {
+		if err = tw.WriteHeader(h); err == nil && h.Typeflag == tar.TypeReg && h.Size > 0 {
+			err = copyFrom(root, n, tw)
+		}
+		if err != nil {
 			return fmt.Errorf("archive %q: %w", n.Path, err)
 		}
 	}
 	return tw.Close()
 }
 
-func packFile(tw *tar.Writer, h *tar.Header, file string) error {
-	if err := tw.WriteHeader(h); err != nil || h.Typeflag != tar.TypeReg || h.Size == 0 {
-		return err
-	}
-	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+// copyFrom writes the content of a file below root. If a container is at work there, the file may be another by now, or a
+// directory on the way a symbolic link to the host's: no link is followed, and no FIFO waited for.
+func copyFrom(root *os.File, n node, w io.Writer) error {
+	fd, err := unix.Openat2(int(root.Fd()), n.Path[1:], &unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
 	if err != nil {
-		return err
+		return os.NewSyscallError("openat2", err)
 	}
-	_, err = io.CopyN(tw, f, h.Size)
+	f := os.NewFile(uintptr(fd), n.file)
+	_, err = io.CopyN(w, f, n.st.Size)
 	return errors.Join(err, f.Close())
 }
 

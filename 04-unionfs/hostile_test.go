@@ -238,6 +238,22 @@ func TestANameThatReadsAsAWhiteoutCannotBeArchived(t *testing.T) {
 	require.NoError(t, r.Close())
 }
 
+// A container that runs while its layer is archived may put a link in the place of a directory that was just listed.
+func TestDiffDoesNotFollowWhatAContainerSwaps(t *testing.T) {
+	s, out := open(t, "overlay"), outside(t)
+	require.NoError(t, s.Fork("box", stack(t, s, archive(t, base))))
+	box := mounted(t, s, "box")
+	script(t, box, "mkdir new; echo mine > new/secret; mkfifo pipe; echo mine > file")
+	l, err := s.layer("box")
+	require.NoError(t, err)
+	nodes, err := s.nodes(l)
+	require.NoError(t, err)
+	script(t, box, "rm -r new; ln -s "+out+" new")
+	require.ErrorIs(t, pack(io.Discard, s.diff("box"), nodes), unix.ELOOP)
+	script(t, box, "rm new; mkdir new; mv pipe new/secret")
+	require.Error(t, pack(io.Discard, s.diff("box"), nodes), "a FIFO that nobody writes to")
+}
+
 func TestDiffMayBeClosedEarly(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		r, err := s.Diff(stack(t, s, archive(t, base)))
