@@ -18,7 +18,7 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # What tests run besides Go; "@": only the program is taken from the package, which would also start a service.
 TOOLS := skopeo=skopeo docker-registry@docker-registry docker@docker.io strace=strace ip=iproute2 nft=nftables \
 	runc=runc jq=jq mkfs.btrfs=btrfs-progs unshare=util-linux
-VM_TOOLS   := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static cpio=cpio
+VM_TOOLS   := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static
 # Emulation is slow: what depends on the cgroup version or on an older kernel.
 VM_PACKAGES ?= 03-cgroups
 LINT_TOOLS := shellcheck=shellcheck
