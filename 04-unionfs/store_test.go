@@ -159,6 +159,7 @@ func TestACrashLeavesNothing(t *testing.T) {
 		out, err := cmd.StdoutPipe()
 		require.NoError(t, err)
 		require.NoError(t, cmd.Start())
+		t.Cleanup(func() { _, _ = cmd.Process.Kill(), cmd.Wait() })
 		_, err = in.Write(archive(t, "f half 0644 1\nf made 0644 2")[:1024+512])
 		require.NoError(t, err)
 		said, err := bufio.NewReader(out).ReadString('\n')
@@ -197,10 +198,10 @@ func TestHelperApply(t *testing.T) {
 	_, _ = s.Apply(id(1), id(0), io.MultiReader(io.LimitReader(os.Stdin, 1024+512), told{}))
 }
 
-// told tells the parent that everything before it was read, and never ends.
+// told tells the parent that everything before it was read, and waits for what never comes.
 type told struct{}
 
-func (told) Read([]byte) (int, error) {
+func (told) Read(b []byte) (int, error) {
 	fmt.Println("half made")
-	select {}
+	return os.Stdin.Read(b)
 }
