@@ -21,6 +21,8 @@ type Options struct {
 	Serve func(ctx context.Context, o DaemonOptions) error
 	// Explain prints the plan of a container, as it came from the daemon.
 	Explain func(w io.Writer, plan []byte, o ExplainOptions) error
+	// Examine looks at this machine, and tells whether containers can run on it.
+	Examine func(w io.Writer, o DoctorOptions) (healthy bool, err error)
 }
 
 // Run performs one command line, without the program's name, on the standard streams, and returns the exit
@@ -62,7 +64,7 @@ func (a *app) root() *cobra.Command {
 		a.stopCommand(), a.restartCommand(), a.killCommand(), a.removeCommand(), a.waitCommand(), a.renameCommand(),
 		a.pauseCommand(), a.unpauseCommand(),
 		a.imagesCommand(), a.pullCommand(), a.removeImageCommand(), a.tagCommand(),
-		a.infoCommand(), a.versionCommand(), a.daemonCommand(),
+		a.infoCommand(), a.versionCommand(), a.doctorCommand(), a.daemonCommand(),
 	)
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true // "[OPTIONS]" is where they go

@@ -36,6 +36,7 @@ type Record struct {
 type State struct {
 	Status    container.ContainerState // created, running or exited
 	PID       int
+	Paused    bool           // running, but frozen
 	Address   netip.Addr     // on the bridge; zero if it is not there
 	Ports     []network.Port // published
 	Started   time.Time
@@ -78,6 +79,14 @@ func (c *Container) look() Record {
 
 // running tells whether the process runs.
 func (c *Container) running() bool { return c.look().State.Status == container.StateRunning }
+
+// shown is the state as Docker calls it.
+func (s State) shown() container.ContainerState {
+	if s.Paused {
+		return container.StatePaused
+	}
+	return s.Status
+}
 
 // change changes the record in memory and on disk.
 func (c *Container) change(how func(*Record)) error {

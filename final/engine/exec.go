@@ -42,6 +42,9 @@ func (e *Engine) ExecCreate(_ context.Context, ref string, req container.ExecCre
 	if _, err := c.mustRun(); err != nil {
 		return "", err
 	}
+	if c.look().State.Paused {
+		return "", daemon.Errorf(daemon.Conflict, "Container %s is paused, unpause the container before exec", ref)
+	}
 	if len(req.Cmd) == 0 {
 		return "", daemon.Errorf(daemon.Invalid, "No exec command specified")
 	}

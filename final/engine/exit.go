@@ -42,7 +42,7 @@ func (e *Engine) finish(c *Container, exit shim.Exit) {
 	// exit.json and comes to the same end.
 	_ = c.change(func(r *Record) {
 		s := &r.State
-		s.Status, s.PID, s.Finished, s.ExitCode = container.StateExited, 0, exit.At, exit.Code
+		s.Status, s.PID, s.Paused, s.Finished, s.ExitCode = container.StateExited, 0, false, exit.At, exit.Code
 		s.OOMKilled = kills > 0
 		s.Address, s.Ports = zeroAddress, nil
 		if err != nil {

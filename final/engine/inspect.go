@@ -47,7 +47,7 @@ func (e *Engine) Inspect(_ context.Context, ref string, o daemon.InspectOptions)
 func (e *Engine) state(r Record) *container.State {
 	s := r.State
 	return &container.State{
-		Status: s.Status, Running: s.Status == container.StateRunning, Pid: s.PID,
+		Status: s.shown(), Running: s.Status == container.StateRunning, Paused: s.Paused, Pid: s.PID,
 		ExitCode: s.ExitCode, Error: s.Error, OOMKilled: s.OOMKilled,
 		StartedAt: s.Started.Format(time.RFC3339Nano), FinishedAt: s.Finished.Format(time.RFC3339Nano),
 	}

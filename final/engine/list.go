@@ -91,7 +91,7 @@ func (e *Engine) fits(r Record, key, v string) bool {
 	case "name":
 		return strings.Contains(r.Name, strings.TrimPrefix(v, "/"))
 	case "status":
-		return string(r.State.Status) == v
+		return string(r.State.shown()) == v
 	case "exited":
 		return r.State.Status == container.StateExited && strconv.Itoa(r.State.ExitCode) == v
 	case "label":
@@ -121,7 +121,7 @@ func (e *Engine) summary(r Record) container.Summary {
 		ID: r.ID, Names: []string{"/" + r.Name}, Image: r.Config.Image, ImageID: r.Image,
 		Command: strings.Join(spec.Args(r.Config), " "), Created: r.Created.Unix(),
 		Ports: portSummaries(r), Labels: orEmpty(r.Config.Labels),
-		State: r.State.Status, Status: status(r.State), Mounts: mountPoints(r),
+		State: r.State.shown(), Status: status(r.State), Mounts: mountPoints(r),
 		NetworkSettings: &container.NetworkSettingsSummary{Networks: e.endpoints(r)},
 	}
 	s.HostConfig.NetworkMode = string(r.Host.NetworkMode)
@@ -169,6 +169,9 @@ func mountPoints(r Record) []container.MountPoint {
 func status(s State) string {
 	switch s.Status {
 	case container.StateRunning:
+		if s.Paused {
+			return "Up " + ago(time.Since(s.Started)) + " (Paused)"
+		}
 		return "Up " + ago(time.Since(s.Started))
 	case container.StateExited:
 		return fmt.Sprintf("Exited (%d) %s ago", s.ExitCode, ago(time.Since(s.Finished)))

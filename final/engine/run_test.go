@@ -132,3 +132,28 @@ func TestANameBelongsToOneContainer(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "web", found.look().Name)
 }
+
+func TestAPausedContainerStandsStillAndCanBeKilled(t *testing.T) {
+	w := open(t)
+	id := w.create(request("sleep", "1000"))
+	require.NoError(t, w.Start(w.ctx(), id))
+	require.NoError(t, w.Pause(w.ctx(), id))
+	require.Equal(t, daemon.Conflict, daemon.KindOf(w.Pause(w.ctx(), id)))
+	frozen, err := w.group(id).Frozen()
+	require.NoError(t, err)
+	require.True(t, frozen)
+	got, err := w.Inspect(w.ctx(), id, daemon.InspectOptions{})
+	require.NoError(t, err)
+	require.EqualValues(t, "paused", got.State.Status)
+	_, err = w.ExecCreate(w.ctx(), id, container.ExecCreateRequest{Cmd: []string{"true"}})
+	require.Equal(t, daemon.Conflict, daemon.KindOf(err))
+	require.NoError(t, w.Unpause(w.ctx(), id))
+	frozen, err = w.group(id).Frozen()
+	require.NoError(t, err)
+	require.False(t, frozen)
+	require.NoError(t, w.Pause(w.ctx(), id))
+	require.NoError(t, w.Kill(w.ctx(), id, "KILL"))
+	c, err := w.find(id)
+	require.NoError(t, err)
+	require.False(t, c.running())
+}

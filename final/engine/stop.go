@@ -85,6 +85,11 @@ func (e *Engine) signal(c *Container, sig unix.Signal) error {
 	if c.shim == nil || !c.running() {
 		return nil
 	}
+	if c.look().State.Paused { // a frozen process takes no signal
+		if err := e.thaw(c); err != nil {
+			return err
+		}
+	}
 	if err := c.shim.Signal("", sig); !errors.Is(err, shim.ErrGone) {
 		return err
 	}

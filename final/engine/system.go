@@ -52,9 +52,12 @@ func (e *Engine) Info(context.Context) (system.Info, error) {
 	}
 	for _, c := range e.all() {
 		info.Containers++
-		if c.look().State.Status == container.StateRunning {
+		switch c.look().State.shown() {
+		case container.StateRunning:
 			info.ContainersRunning++
-		} else {
+		case container.StatePaused:
+			info.ContainersPaused++
+		default:
 			info.ContainersStopped++
 		}
 	}

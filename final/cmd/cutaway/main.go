@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"cutaway/final/cli"
+	"cutaway/final/doctor"
 	"cutaway/final/engine"
 	"cutaway/final/explain"
 	"cutaway/final/plan"
@@ -33,7 +34,7 @@ func run(args []string) int {
 	case len(args) == 3 && args[1] == "shim": // holds a container's streams and exit status
 		return shim.Main(args[2])
 	}
-	return cli.Run(args[1:], cli.Options{Version: version, Serve: serve, Explain: explainPlan})
+	return cli.Run(args[1:], cli.Options{Version: version, Serve: serve, Explain: explainPlan, Examine: examine})
 }
 
 // serve is "cutaway daemon".
@@ -41,6 +42,16 @@ func serve(ctx context.Context, o cli.DaemonOptions) error {
 	return engine.Serve(ctx, engine.Options{
 		Hosts: o.Hosts, DataRoot: o.DataRoot, ExecRoot: o.ExecRoot, StorageDriver: o.StorageDriver, Ready: o.Ready,
 	})
+}
+
+// examine is "cutaway doctor".
+func examine(w io.Writer, o cli.DoctorOptions) (healthy bool, err error) {
+	list := doctor.Examine(doctor.Patient{Root: "/", DataRoot: o.DataRoot})
+	write := doctor.Write
+	if o.JSON {
+		write = doctor.WriteJSON
+	}
+	return doctor.Healthy(list), write(w, list)
 }
 
 // explainPlan is "cutaway explain".
