@@ -177,10 +177,18 @@ func (b *bars) layer(id string) *layerBar {
 			decor.Name(id+": "),
 			decor.Any(func(decor.Statistics) string { return layer.status }, decor.WC{W: 19, C: decor.DindentRight}),
 		),
-		mpb.AppendDecorators(decor.Counters(decor.SizeB1000(0), "% .1f/% .1f")),
+		mpb.AppendDecorators(decor.Any(counters)),
 	)
 	b.byID[id] = layer
 	return layer
+}
+
+// counters is how much of how much, once that is known.
+func counters(s decor.Statistics) string {
+	if s.Total <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("% .1f/% .1f", decor.SizeB1000(s.Current), decor.SizeB1000(s.Total))
 }
 
 func (b *bars) end() {
