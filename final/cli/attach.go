@@ -97,7 +97,7 @@ func (a *app) startAttached(ctx context.Context, ref string, what attachment) er
 	if what.tty && what.stdin && !term.IsTerminal(int(a.in.Fd())) {
 		return errNoTerminal
 	}
-	return a.foreground(ctx, what)
+	return a.foreground(ctx, what, starter{do: a.startContainer})
 }
 
 func (a *app) inspectContainer(ctx context.Context, ref string) (container.InspectResponse, error) {

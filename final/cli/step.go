@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -198,7 +199,13 @@ func (s *stepper) findAll() error {
 }
 
 func (s *stepper) unknown(name string) error {
-	return fmt.Errorf("no step from here on is called %q; \"cutaway explain %.12s\" lists them", name, s.id)
+	var names []string
+	for _, it := range s.plan.Items[s.now.Next:] {
+		if !slices.Contains(names, it.Name()) {
+			names = append(names, it.Name())
+		}
+	}
+	return fmt.Errorf("no step from here on is called %q; there are %s", name, strings.Join(names, ", "))
 }
 
 // find is the first item from a place on that has this name; -1 if there is none.

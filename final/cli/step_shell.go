@@ -60,17 +60,17 @@ func (s *stepper) shell(ctx context.Context) {
 	cmd.Env = append(os.Environ(), s.environment()...)
 	cmd.Env = append(cmd.Env, fmt.Sprintf("CUTAWAY_PROMPT=[%d %s] ", s.now.Next+1, where))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.in, s.out, s.app.err
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL} // of our thread, which waits for it
+	if s.now.PID == 0 { // else it ends with the child, its namespace's PID 1
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL} // of our thread, which waits for it
+	}
 	err := namespaces.OnThread(func() error {
-		for _, door := range doors {
-			if err := door.Do(); err != nil {
-				return err
-			}
+		if err := enter(doors); err != nil {
+			return err
 		}
 		return cmd.Run()
 	})
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		s.print("no shell: " + err.Error())
+	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || !exit.Exited()) {
+		s.print("the shell: " + err.Error()) // its last command's status is nobody's concern
 	}
 	select {
 	case <-s.interrupts: // Ctrl-C was for what ran in the shell
@@ -79,8 +79,14 @@ func (s *stepper) shell(ctx context.Context) {
 	s.picture = observe.Look(s.subject) // what was done there, no step has done
 }
 
-// doors are the namespaces to enter, the mount namespace last: the paths of all are ours.
-func (s *stepper) doors() (where string, joins []namespaces.Join) {
+// door is a namespace to enter.
+type door struct {
+	kind namespaces.Kind
+	path string
+}
+
+// doors are the namespaces to enter, and where that is.
+func (s *stepper) doors() (where string, list []door) {
 	engine := fmt.Sprintf("/proc/%d", s.subject.Engine)
 	where, from := "on the host", engine
 	netns := engine + "/root" + s.subject.Netns
@@ -97,13 +103,34 @@ func (s *stepper) doors() (where string, joins []namespaces.Join) {
 		if kind == namespaces.Net && where == "in its network" {
 			path = netns
 		}
-		joins = append(joins, namespaces.Join{Kind: kind, Path: path})
+		list = append(list, door{kind, path})
 	}
-	return where, joins
+	return where, list
 }
 
 // isNamespace tells whether a network namespace is mounted on a file (nsfs).
 func isNamespace(file string) bool {
 	var fs unix.Statfs_t
 	return unix.Statfs(file, &fs) == nil && fs.Type == unix.NSFS_MAGIC
+}
+
+// enter goes through all doors with the calling thread; the mount namespace is the last, as the paths are ours. A
+// namespaces.Join would look afterwards where it is, in a /proc that is the container's and does not know us.
+func enter(doors []door) error {
+	for _, d := range doors {
+		f, err := os.Open(d.path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if d.kind == namespaces.Mnt {
+			if err := unix.Unshare(unix.CLONE_FS); err != nil {
+				return os.NewSyscallError("unshare CLONE_FS", err)
+			}
+		}
+		if err := unix.Setns(int(f.Fd()), int(d.kind.Flag())); err != nil {
+			return &os.PathError{Op: "setns", Path: d.path, Err: err}
+		}
+	}
+	return nil
 }

@@ -31,6 +31,7 @@
 //
 // A picture is not taken in one instant: the views follow each other. What
 // cannot be read is left out, as a process may end while it is being looked at.
+// The views of the host show what others do there at the same time, too.
 // The reader has to be root, in the engine's PID namespace. Views of what no
 // step changes (processes, sockets, open files) are not taken.
 package observe

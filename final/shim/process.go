@@ -322,8 +322,31 @@ func (p *process) attach(conn *net.UnixConn, what Attach) {
 		p.feed(conn)
 	}
 	_, _ = io.Copy(io.Discard, conn)
-	// The client sends no more. It may still read: until the output ends.
-	<-gone
+	// The client sends no more. It may still read: until the output ends, which
+	// without a process it never does, or until the client hangs up.
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		waitHangup(conn)
+	}()
+	select {
+	case <-gone:
+	case <-left:
+	}
+}
+
+// waitHangup returns when the other end is closed altogether, which poll(2)
+// tells apart from one that only sends no more, or when ours is.
+func waitHangup(conn *net.UnixConn) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Read(func(fd uintptr) bool {
+		p := []unix.PollFd{{Fd: int32(fd)}}
+		_, _ = unix.Poll(p, 0)
+		return p[0].Revents != 0 // POLLHUP or POLLERR; nothing else was asked for
+	})
 }
 
 // feed carries a client's input to the process, and its end if that is wanted.
