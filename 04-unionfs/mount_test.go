@@ -126,15 +126,17 @@ func TestOpenPicksADriverThatWorks(t *testing.T) {
 	onOverlay := mounted(t, lower, "box")
 
 	_, err := Open(onOverlay, Options{Driver: "overlay"})
-	require.ErrorContains(t, err, "overlay does not work here: mount overlay on")
-	require.ErrorIs(t, err, unix.EINVAL)
+	require.ErrorContains(t, err, "overlay does not work here: ")
+	var errno unix.Errno // EINVAL of mount(2); before Linux 6.7 already the attribute of an opaque directory is refused
+	require.ErrorAs(t, err, &errno)
+	require.Contains(t, []unix.Errno{unix.EINVAL, unix.EOPNOTSUPP}, errno)
 	_, err = Open(onOverlay, Options{Driver: "aufs"})
 	require.EqualError(t, err, `no storage driver is called "aufs"`)
 
 	s, err := Open(onOverlay, Options{})
 	require.NoError(t, err)
 	require.NotEqual(t, "overlay", s.Driver())
-	require.Contains(t, s.Reason(), "overlay does not work here: mount overlay on")
+	require.Contains(t, s.Reason(), "overlay does not work here: ")
 	require.Equal(t, lines(stacks[0].want), tree(t, mounted(t, s, stack(t, s, archives(t, stacks[0].layers)...))))
 
 	best, err := Open(t.TempDir(), Options{})
