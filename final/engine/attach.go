@@ -121,7 +121,7 @@ func (e *Engine) Resize(_ context.Context, ref string, size daemon.Size) error {
 	}
 	defer c.verb.Unlock()
 	if c.shim == nil {
-		return daemon.Errorf(daemon.Conflict, "container %s is not running", c.look().ID)
+		return notRunning.About(daemon.Errorf(daemon.Conflict, "container %s is not running", c.look().ID))
 	}
 	return c.shim.Resize("", sizeOf(size))
 }
@@ -134,7 +134,7 @@ func sizeOf(s daemon.Size) shim.Size {
 func (c *Container) mustRun() (*shim.Shim, error) {
 	r := c.look()
 	if c.shim == nil || r.State.Status != container.StateRunning {
-		return nil, daemon.Errorf(daemon.Conflict, "container %s is not running", r.ID)
+		return nil, notRunning.About(daemon.Errorf(daemon.Conflict, "container %s is not running", r.ID))
 	}
 	return c.shim, nil
 }

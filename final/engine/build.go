@@ -122,7 +122,7 @@ func (e *Engine) sharedNetns(ref string) (string, error) {
 	r := other.look()
 	switch {
 	case r.State.Status != container.StateRunning:
-		return "", daemon.Errorf(daemon.Conflict, "cannot join network of a non running container: %s", r.ID)
+		return "", notRunning.About(daemon.Errorf(daemon.Conflict, "cannot join network of a non running container: %s", r.ID))
 	case r.Host.NetworkMode.IsHost():
 		return "", nil
 	case r.Host.NetworkMode.IsContainer():
@@ -139,7 +139,7 @@ func (e *Engine) reserve(c *Container, to *network.Endpoint) error {
 		return err
 	}
 	if to.Ports, err = e.net.Reserve(r.ID, ports); err != nil {
-		return daemon.Errorf(daemon.Internal, "failed to set up container networking: %w", err)
+		return portTopic(err).About(daemon.Errorf(daemon.Internal, "failed to set up container networking: %w", err))
 	}
 	if to.Address, err = e.net.Allocate(r.ID, to.Address); err != nil {
 		return err

@@ -162,12 +162,12 @@ func (e *Engine) find(ref string) (*Container, error) {
 			continue
 		}
 		if found != nil {
-			return nil, daemon.Errorf(daemon.Invalid, "multiple IDs found with provided prefix: %s", ref)
+			return nil, ambiguous.About(daemon.Errorf(daemon.Invalid, "multiple IDs found with provided prefix: %s", ref))
 		}
 		found = c
 	}
 	if found == nil {
-		return nil, daemon.Errorf(daemon.NotFound, "No such container: %s", ref)
+		return nil, noContainer.About(daemon.Errorf(daemon.NotFound, "No such container: %s", ref))
 	}
 	return found, nil
 }
@@ -181,7 +181,7 @@ func (e *Engine) hold(ref string) (*Container, error) {
 	c.verb.Lock()
 	if c.removed {
 		c.verb.Unlock()
-		return nil, daemon.Errorf(daemon.NotFound, "No such container: %s", ref)
+		return nil, noContainer.About(daemon.Errorf(daemon.NotFound, "No such container: %s", ref))
 	}
 	return c, nil
 }

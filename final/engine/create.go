@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	unionfs "cutaway/04-unionfs"
 	images "cutaway/05-images"
 	daemon "cutaway/07-daemon"
 	"cutaway/final/spec"
@@ -23,7 +24,7 @@ func (e *Engine) Create(_ context.Context, req daemon.CreateRequest) (container.
 	}
 	config, host := spec.Merge(*req.Config, img.Config.Config), *req.HostConfig
 	if err := spec.Check(config, host); err != nil {
-		return none, daemon.Errorf(daemon.Invalid, "%w", err)
+		return none, badOption.About(daemon.Errorf(daemon.Invalid, "%w", err))
 	}
 	if err := e.checkNetwork(req, &host); err != nil {
 		return none, err
@@ -61,7 +62,7 @@ func (e *Engine) image(req daemon.CreateRequest) (images.Image, error) {
 		return img, daemon.Errorf(daemon.Invalid, "%w", err)
 	}
 	if c := img.Config; want.OS != c.OS || want.Architecture != c.Architecture {
-		return img, daemon.Errorf(daemon.NotFound, "No such image: %s for %s; the one here is for %s/%s", req.Config.Image, want, c.OS, c.Architecture)
+		return img, noImage.About(daemon.Errorf(daemon.NotFound, "No such image: %s for %s; the one here is for %s/%s", req.Config.Image, want, c.OS, c.Architecture))
 	}
 	return img, nil
 }
@@ -92,7 +93,7 @@ func (e *Engine) discard(c *Container) error {
 		return err
 	}
 	err := e.layers.Remove(c.record.ID)
-	if missing(err) {
+	if errors.Is(err, unionfs.ErrNotFound) {
 		err = nil
 	}
 	for _, v := range c.record.Nameless {
@@ -131,7 +132,7 @@ func (e *Engine) checkNetwork(req daemon.CreateRequest, host *container.HostConf
 	}
 	for name := range req.NetworkingConfig.EndpointsConfig {
 		if name != "default" && name != "bridge" && name != string(host.NetworkMode) {
-			return daemon.Errorf(daemon.NotFound, "network %s not found", name)
+			return noNetwork.About(daemon.Errorf(daemon.NotFound, "network %s not found", name))
 		}
 	}
 	return nil

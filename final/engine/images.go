@@ -33,11 +33,11 @@ func imageError(err error, ref string) error {
 		if parsed, e := images.ParseReference(ref); e == nil && parsed.Digest == "" {
 			ref = parsed.Familiar()
 		}
-		return daemon.Errorf(daemon.NotFound, "No such image: %s", ref)
+		return noImage.About(daemon.Errorf(daemon.NotFound, "No such image: %s", ref))
 	case errors.Is(err, images.ErrReference), errors.Is(err, images.ErrAmbiguous):
-		return daemon.Errorf(daemon.Invalid, "%w", err)
+		return badReference.About(daemon.Errorf(daemon.Invalid, "%w", err))
 	case errors.Is(err, images.ErrConflict):
-		return daemon.Errorf(daemon.Conflict, "%w", err)
+		return imageInUse.About(daemon.Errorf(daemon.Conflict, "%w", err))
 	}
 	return err
 }
@@ -63,11 +63,20 @@ func (e imageStore) List(_ context.Context, o daemon.ImageListOptions) ([]image.
 			continue
 		}
 		list = append(list, image.Summary{
-			ID: img.ID, RepoTags: orNone(img.Names), RepoDigests: orNone(img.Digests), Created: img.Created.Unix(),
+			ID: img.ID, RepoTags: orNone(img.Names), RepoDigests: orNone(img.Digests), Created: createdAt(img).Unix(),
 			Size: e.unpackedSize(img), SharedSize: -1, Containers: users[img.ID], Labels: img.Config.Config.Labels,
 		})
 	}
 	return list, nil
+}
+
+// createdAt is when an image was made; reproducible ones do not say, and count
+// from 1970, as in Docker.
+func createdAt(img images.Image) time.Time {
+	if img.Created.IsZero() {
+		return time.Unix(0, 0).UTC()
+	}
+	return img.Created
 }
 
 func orNone(list []string) []string {
@@ -122,7 +131,7 @@ func (e imageStore) Inspect(_ context.Context, ref string) (image.InspectRespons
 		return image.InspectResponse{}, imageError(err, ref)
 	}
 	resp := image.InspectResponse{
-		ID: img.ID, RepoTags: orNone(img.Names), RepoDigests: orNone(img.Digests), Created: img.Created.Format(time.RFC3339Nano),
+		ID: img.ID, RepoTags: orNone(img.Names), RepoDigests: orNone(img.Digests), Created: createdAt(img).Format(time.RFC3339Nano),
 		Author: img.Config.Author, Architecture: img.Config.Architecture, Variant: img.Config.Variant, Os: img.Config.OS,
 		OsVersion: img.Config.OSVersion, Size: e.unpackedSize(img),
 		GraphDriver: &storage.DriverData{Name: e.layers.Driver(), Data: map[string]string{}},
@@ -146,7 +155,7 @@ func (e imageStore) Pull(ctx context.Context, o daemon.PullOptions, progress fun
 	}
 	ref, err := images.ParseReference(o.Ref)
 	if err != nil {
-		return daemon.Errorf(daemon.Invalid, "%w", err)
+		return badReference.About(daemon.Errorf(daemon.Invalid, "%w", err))
 	}
 	platform, err := images.ParsePlatform(o.Platform)
 	if err != nil {
@@ -164,11 +173,11 @@ func (e imageStore) Pull(ctx context.Context, o daemon.PullOptions, progress fun
 	})
 	switch {
 	case errors.Is(err, images.ErrNotFound):
-		return daemon.Errorf(daemon.NotFound, "%w", err)
+		err = daemon.Errorf(daemon.NotFound, "%w", err)
 	case errors.Is(err, images.ErrUnauthorized):
-		return daemon.Errorf(daemon.Unauthorized, "%w", err)
+		err = daemon.Errorf(daemon.Unauthorized, "%w", err)
 	}
-	return err
+	return aboutPull(err)
 }
 
 // authOf is the credentials that the client sent; nil if it sent none.
@@ -190,10 +199,14 @@ func (e imageStore) Tag(_ context.Context, ref, name string) error {
 // Remove takes a name away and, with the last, the image.
 func (e imageStore) Remove(_ context.Context, ref string, o daemon.ImageRemoveOptions) ([]image.DeleteResponse, error) {
 	removed, err := e.images.Remove(ref, images.RemoveOptions{Force: o.Force, InUse: e.userOf, Drop: func(chainID string) error {
-		if err := e.layers.Remove(chainID); err != nil && !errors.Is(err, unionfs.ErrInUse) && !missing(err) {
-			return err
+		err := e.layers.Remove(chainID)
+		switch {
+		case errors.Is(err, unionfs.ErrInUse): // a container that stands on it keeps it
+			return fmt.Errorf("%w: %w", images.ErrConflict, err)
+		case errors.Is(err, unionfs.ErrNotFound):
+			return nil
 		}
-		return nil // a container that stands on it keeps it
+		return err
 	}})
 	if err != nil {
 		return nil, imageError(err, ref)

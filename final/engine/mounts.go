@@ -25,14 +25,14 @@ func (e *Engine) addMounts(c *Container) error {
 	for _, bind := range r.Host.Binds {
 		m, err := parseBind(bind)
 		if err != nil {
-			return daemon.Errorf(daemon.Invalid, "invalid volume specification: '%s': %w", bind, err)
+			return badVolume.About(daemon.Errorf(daemon.Invalid, "invalid volume specification: '%s': %w", bind, err))
 		}
 		r.Mounts = append(r.Mounts, m)
 	}
 	for _, asked := range r.Host.Mounts {
 		m, err := parseMount(asked)
 		if err != nil {
-			return daemon.Errorf(daemon.Invalid, "invalid mount config for type %q: %w", asked.Type, err)
+			return badVolume.About(daemon.Errorf(daemon.Invalid, "invalid mount config for type %q: %w", asked.Type, err))
 		}
 		if asked.Type != mount.TypeTmpfs {
 			r.Mounts = append(r.Mounts, m)
@@ -49,7 +49,7 @@ func (e *Engine) addMounts(c *Container) error {
 	seen := map[string]bool{}
 	for i := range r.Mounts {
 		if m := r.Mounts[i]; seen[m.Destination] {
-			return daemon.Errorf(daemon.Invalid, "Duplicate mount point: %s", m.Destination)
+			return badVolume.About(daemon.Errorf(daemon.Invalid, "Duplicate mount point: %s", m.Destination))
 		}
 		seen[r.Mounts[i].Destination] = true
 		if err := e.ensure(r, &r.Mounts[i]); err != nil {

@@ -22,7 +22,7 @@ func newID() string {
 // claim gives a name to an ID, or says who has it. "" is a name of our choice.
 func (e *Engine) claim(name, id string) (string, error) {
 	if name != "" && !validName.MatchString(name) {
-		return "", daemon.Errorf(daemon.Invalid, "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name)
+		return "", badName.About(daemon.Errorf(daemon.Invalid, "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name))
 	}
 	if name != "" && name[0] == '/' {
 		name = name[1:]
@@ -36,7 +36,7 @@ func (e *Engine) claim(name, id string) (string, error) {
 		}
 	}
 	if other := e.names[name]; other != "" && other != id {
-		return "", daemon.Errorf(daemon.Conflict, "Conflict. The container name %q is already in use by container %q. You have to remove (or rename) that container to be able to reuse that name.", "/"+name, other)
+		return "", nameInUse.About(daemon.Errorf(daemon.Conflict, "Conflict. The container name %q is already in use by container %q. You have to remove (or rename) that container to be able to reuse that name.", "/"+name, other))
 	}
 	e.names[name] = id
 	return name, nil

@@ -31,11 +31,11 @@ func wanted(r Record) ([]network.Port, error) {
 	var ports []network.Port
 	for p, list := range bindings {
 		if p.Proto() != api.TCP && p.Proto() != api.UDP {
-			return nil, daemon.Errorf(daemon.Invalid, "--publish %s: only tcp and udp can be published", p)
+			return nil, badPort.About(daemon.Errorf(daemon.Invalid, "--publish %s: only tcp and udp can be published", p))
 		}
 		for _, b := range list {
 			if b.HostIP.Is6() && !b.HostIP.IsUnspecified() {
-				return nil, daemon.Errorf(daemon.Invalid, "--publish [%s]:%s: only IPv4 addresses can be published", b.HostIP, p)
+				return nil, badPort.About(daemon.Errorf(daemon.Invalid, "--publish [%s]:%s: only IPv4 addresses can be published", b.HostIP, p))
 			}
 			port, err := choose(b.HostPort)
 			if err != nil {
@@ -63,7 +63,7 @@ func choose(s string) (uint16, error) {
 	}
 	n, err := strconv.ParseUint(first, 10, 16)
 	if err != nil {
-		return 0, daemon.Errorf(daemon.Invalid, "invalid port %q: a number from 0 to 65535 is wanted", s)
+		return 0, badPort.About(daemon.Errorf(daemon.Invalid, "invalid port %q: a number from 0 to 65535 is wanted", s))
 	}
 	return uint16(n), nil
 }

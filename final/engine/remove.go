@@ -19,7 +19,7 @@ func (e *Engine) Remove(_ context.Context, ref string, o daemon.RemoveOptions) e
 	if ended, running := c.end(); running {
 		if !o.Force {
 			r := c.look()
-			return daemon.Errorf(daemon.Conflict, "cannot remove container %q: container is running: stop the container before removing or force remove", r.Name)
+			return stillRunning.About(daemon.Errorf(daemon.Conflict, "cannot remove container %q: container is running: stop the container before removing or force remove", r.Name))
 		}
 		if err := e.signal(c, unix.SIGKILL); err != nil {
 			return err

@@ -127,5 +127,5 @@ func (e *Engine) sweep() error {
 			}
 		}
 	}
-	return nil
+	return e.images.Sweep()
 }

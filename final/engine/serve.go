@@ -24,13 +24,16 @@ func Serve(ctx context.Context, o Options) error {
 	for _, host := range o.Hosts {
 		l, err := daemon.Listen(host, daemon.ListenOptions{})
 		if err != nil {
-			return err
+			return engineListen.About(err)
 		}
 		listeners = append(listeners, l)
 	}
 	e, err := Open(o)
-	if err != nil {
-		return err
+	switch {
+	case errors.Is(err, ErrBusy):
+		return engineBusy.About(err)
+	case err != nil:
+		return engineOpen.About(err)
 	}
 	if o.Ready != nil {
 		o.Ready()

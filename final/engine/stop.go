@@ -108,7 +108,7 @@ func (e *Engine) Kill(_ context.Context, ref, name string) error {
 	}
 	ended, running := c.end()
 	if !running {
-		return daemon.Errorf(daemon.Conflict, "cannot kill container: %s: container %s is not running", ref, c.look().ID)
+		return notRunning.About(daemon.Errorf(daemon.Conflict, "cannot kill container: %s: container %s is not running", ref, c.look().ID))
 	}
 	if err := e.signal(c, sig); err != nil {
 		return err
@@ -163,7 +163,7 @@ func parseSignal(s string) (unix.Signal, error) {
 	if n, ok := realtime(name); ok {
 		return n, nil
 	}
-	return 0, daemon.Errorf(daemon.Invalid, "invalid signal: %s", s)
+	return 0, badSignal.About(daemon.Errorf(daemon.Invalid, "invalid signal: %s", s))
 }
 
 // realtime reads SIGRTMIN+n and SIGRTMAX-n, 34 to 64 (signal(7)).
