@@ -96,7 +96,7 @@ func (r ReadOnly) Do() error {
 // String is mount(8).
 func (r ReadOnly) String() string {
 	path := quote(filepath.Join("/", r.Root, r.Path))
-	return fmt.Sprintf("[ ! -e %[1]s ] || mount --rbind -o ro %[1]s %[1]s", path)
+	return fmt.Sprintf("[ ! -e %[1]s ] || { mount --rbind %[1]s %[1]s && mount -o remount,bind,ro %[1]s; }", path)
 }
 
 // absent reports that a path leads nowhere, be it for its last name or for a

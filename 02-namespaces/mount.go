@@ -154,7 +154,8 @@ func verifyFlags(at *os.File, opts parsed) error {
 }
 
 // String is mount(8). It resolves Target as the host does, and is for trees
-// that one trusts.
+// that one trusts. A bind's flags are a command of their own: with them,
+// mount --bind would drop those of the source.
 func (m Mount) String() string {
 	opts := parse(m.Options)
 	source, target := quote(m.Source), quote(filepath.Join("/", m.Root, m.Target))
@@ -162,14 +163,19 @@ func (m Mount) String() string {
 	if opts.is(unix.MS_REMOUNT) { // here "bind" is an option: the mount's flags, not the file system's
 		return fmt.Sprintf("mount -o %s %s", quote(strings.Join(m.Options, ",")), target)
 	}
+	words, flags := m.Options, []string(nil)
 	if opts.is(unix.MS_BIND) {
 		make = fmt.Sprintf("{ [ -d %[1]s ] && mkdir -p %[2]s || touch %[2]s; }", source, target)
 		how = "--bind"
+		words, flags = bindOptions(m.Options)
 	}
 	if opts.is(unix.MS_REC) {
 		how = "--rbind"
 	}
-	cmds := []string{make, fmt.Sprintf("mount %s%s %s %s", how, shellOptions(m.Options), source, target)}
+	cmds := []string{make, fmt.Sprintf("mount %s%s %s %s", how, shellOptions(words), source, target)}
+	if flags != nil {
+		cmds = append(cmds, fmt.Sprintf("mount -o remount,bind,%s %s", quote(strings.Join(flags, ",")), target))
+	}
 	for _, mode := range opts.propagate {
 		cmds = append(cmds, fmt.Sprintf("mount --make-%s %s", mode, target))
 	}

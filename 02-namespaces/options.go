@@ -122,3 +122,16 @@ func shellOptions(words []string) string {
 	}
 	return " -o " + quote(strings.Join(rest, ","))
 }
+
+// bindOptions divides the words of a bind into those for the mount itself and
+// the flags for a second call.
+func bindOptions(words []string) (mount, flags []string) {
+	for _, w := range words {
+		if _, isMode := propagation(w); isMode || w == "bind" || w == "rbind" || recursive[w] != 0 {
+			mount = append(mount, w)
+			continue
+		}
+		flags = append(flags, w)
+	}
+	return mount, flags
+}

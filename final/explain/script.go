@@ -141,7 +141,8 @@ func (s *script) head(dataRoot string) {
 	s.line("# code, and takes back what it made; Ctrl-C ends it. It must not run while the engine's own container")
 	s.line("# of this ID does: both have the same writable layer, address and ports. Should it be killed by")
 	s.line("# SIGKILL, what is below $T, the cgroup and the cable have to be removed by hand.")
-	s.line("#\n# shellcheck disable=SC2317 # some functions are called by another bash")
+	s.line("#\n# What is in single quotes is as the container has it, or for another bash; some functions are for that, too.")
+	s.line("# shellcheck disable=SC1003,SC2016,SC2317")
 	s.line("set -euo pipefail")
 	s.line("\nID=%s", s.plan.Container)
 	s.line("T=%s/by-hand-${ID:0:12}   # a directory for this script", quote(dataRoot))
@@ -210,7 +211,6 @@ read -r _ <&6                  # all is in place, and it waits
 
 # chroot.Pivot, from outside: it moves the root of every process in that mount namespace. The old tree then lies on
 # top of the new one; whoever comes in by nsenter is in it, with all of the host's tools, and takes it away.
-# shellcheck disable=SC2016 # $1 is for that bash
 nsenter --target "$PID" --mount bash -c 'cd "$1" && pivot_root . .' bash "$R"
 nsenter --target "$PID" --mount umount --lazy /
 [ "/proc/$PID/root" -ef "$R" ] # it is where it should be

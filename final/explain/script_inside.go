@@ -36,6 +36,8 @@ func (s *script) enter() {
 	s.indent = "    "
 	s.line("read -r pid _ </proc/self/stat # its number on the host: this /proc is still the host's")
 	s.line("echo \"$pid\" >&4")
+	s.line("for fd in /proc/self/fd/*; do  # whatever this script was given is not for the container")
+	s.line("    fd=${fd##*/}\n    case $fd in [0-4]) ;; *) exec {fd}>&- ;; esac\ndone")
 	unshare := ""
 	for _, it := range s.plan.Of(plan.Inside) {
 		switch step := it.Step.(type) {
@@ -208,7 +210,6 @@ func (s *script) exec(e plan.Exec) {
 	for _, a := range e.Args {
 		args = append(args, quote(a))
 	}
-	s.line("# shellcheck disable=SC2016 # $@ is for that bash")
 	s.line("exec env --ignore-environment --default-signal \"${environment[@]}\" \\")
 	s.line("    \"$setpriv\" \"${privileges[@]}\" \\")
 	s.line("    \"$BASH\" -p -c 'echo >&4; read -ru 3; exec 3<&- 4>&-; %sexec -- \"$@\"' bash \\", unwanted(e.Env))

@@ -146,6 +146,10 @@ func (pg *page) failure(f *plan.Failure) {
 	if f.Errno != 0 {
 		pg.wrap(fmt.Sprintf("errno %d: %s", int(f.Errno), f.Errno), "      ", red)
 	}
+	if s, ok := section(f.ID()); ok && s.Cause() != "" {
+		pg.wrap(s.Cause(), "      ", "")
+		pg.wrap("more: cutaway explain --error "+f.ID(), "      ", dim)
+	}
 }
 
 // wrap writes s below an indentation, broken between words.
