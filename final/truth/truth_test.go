@@ -1,0 +1,111 @@
+package truth
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"cutaway/chapters/lab"
+	"cutaway/final/plan"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// request is what the client sends to create a container.
+type request struct {
+	*container.Config
+	HostConfig *container.HostConfig
+}
+
+// cases are containers that take different ways through a start.
+var cases = []struct {
+	name  string
+	shape func(r *request)
+}{
+	{"plain", func(*request) {}},
+	{"limits", func(r *request) {
+		h := r.HostConfig
+		h.Memory, h.NanoCPUs, h.PidsLimit, h.CpusetCpus = 64<<20, 5e8, new(int64(50)), "0"
+	}},
+	{"published ports", func(r *request) {
+		r.HostConfig.PortBindings = network.PortMap{
+			network.MustParsePort("80/tcp"): {{HostPort: "8080"}}, network.MustParsePort("53/udp"): {{HostPort: "5353"}},
+		}
+	}},
+	{"volumes", func(r *request) {
+		r.HostConfig.Binds = []string{"vol1:/etc", "/usr:/host:ro"}
+		r.HostConfig.Tmpfs = map[string]string{"/scratch": "size=1m"}
+		r.Volumes = map[string]struct{}{"/new/deep": {}}
+	}},
+	{"user, read-only, no new privileges", func(r *request) {
+		r.User, r.WorkingDir = "1000:100", "/tmp"
+		r.HostConfig.ReadonlyRootfs, r.HostConfig.SecurityOpt = true, []string{"no-new-privileges"}
+	}},
+	{"capabilities, limits of the process", func(r *request) {
+		r.HostConfig.CapAdd, r.HostConfig.CapDrop = []string{"NET_ADMIN"}, []string{"CHOWN", "MKNOD"}
+		r.HostConfig.OomScoreAdj = 100
+		r.HostConfig.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: 512, Hard: 2048}}
+	}},
+	{"no network", func(r *request) { r.HostConfig.NetworkMode = "none" }},
+	{"the host's network", func(r *request) { r.HostConfig.NetworkMode = "host" }},
+	{"another container's network", func(r *request) { r.HostConfig.NetworkMode = "container:plain" }},
+	{"terminal", func(r *request) { r.Tty, r.HostConfig.ConsoleSize = true, [2]uint{24, 80} }},
+	{"names and sysctls", func(r *request) {
+		r.Hostname, r.Domainname = "web", "example.org"
+		r.HostConfig.Sysctls = map[string]string{"net.ipv4.ip_unprivileged_port_start": "0"}
+	}},
+}
+
+// started is a container or an exec that was started, and its plan.
+type started struct {
+	name, path string // of the request that started it
+	plan       *plan.Plan
+}
+
+// run starts a container of each kind, and a process in the first of them.
+func run(d *traced) (list []started) {
+	for _, c := range cases {
+		r := request{&container.Config{Image: "cutaway/toolbox", Cmd: []string{"sleep", "1000"}}, &container.HostConfig{}}
+		c.shape(&r)
+		name := ""
+		if len(list) == 0 {
+			name = "?name=plain"
+		}
+		var made container.CreateResponse
+		d.call(http.MethodPost, "/containers/create"+name, r, &made)
+		s := started{c.name, "/containers/" + made.ID + "/start", &plan.Plan{}}
+		d.call(http.MethodPost, s.path, nil, nil)
+		d.call(http.MethodGet, "/containers/"+made.ID+"/plan", nil, s.plan)
+		list = append(list, s)
+	}
+	for _, r := range []container.ExecCreateRequest{{Cmd: []string{"true"}, User: "1000"}, {Cmd: []string{"true"}, Tty: true}} {
+		var made container.ExecCreateResponse
+		d.call(http.MethodPost, "/containers/plain/exec", r, &made)
+		s := started{"exec", "/exec/" + made.ID + "/start", &plan.Plan{}}
+		d.call(http.MethodPost, s.path, container.ExecStartRequest{Detach: true, Tty: r.Tty}, nil)
+		d.call(http.MethodGet, "/exec/"+made.ID+"/plan", nil, s.plan)
+		list = append(list, s)
+	}
+	return list
+}
+
+func TestAPlanIsWhatTheKernelWasAsked(t *testing.T) {
+	lab.NeedProgram(t, "strace")
+	d := start(t)
+	list := run(d)
+	facts := see(d.dir, d.trace())
+	if keep := os.Getenv("CUTAWAY_TRUTH_KEEP"); keep != "" {
+		text, err := os.ReadFile(d.path("trace"))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(keep, text, 0o600))
+	}
+	for _, s := range list {
+		w, err := between(facts, s.path)
+		require.NoError(t, err)
+		assert.Empty(t, short(d.dir, strings.Join(w.compare(s.plan), "\n")), "%s", s.name)
+	}
+}
