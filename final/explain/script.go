@@ -129,7 +129,9 @@ func (s *script) reason(it *plan.Item) {
 	}
 	s.told[name] = true
 	r := ReasonFor(name)
-	s.line("")
+	if !strings.HasSuffix(s.String(), "{\n") {
+		s.line("")
+	}
 	s.comment(fmt.Sprintf("%s: %s  %s", name, r.Brief(), strings.Join(r.Pages, " ")))
 }
 
@@ -143,7 +145,7 @@ func (s *script) head(dataRoot string) {
 	s.line("# SIGKILL, what is below $T, the cgroup and the cable have to be removed by hand.")
 	s.line("#\n# What is in single quotes is as the container has it, or for another bash; some functions are for that, too.")
 	s.line("# shellcheck disable=SC1003,SC2016,SC2317")
-	s.line("set -euo pipefail")
+	s.line("set -euo pipefail\numask 022\nPATH=$PATH:/usr/sbin:/sbin")
 	s.line("\nID=%s", s.plan.Container)
 	s.line("T=%s/by-hand-${ID:0:12}   # a directory for this script", quote(dataRoot))
 	s.line("R=$T/rootfs   # the container's tree")
@@ -171,7 +173,7 @@ func engineRuns(p *plan.Plan) string {
 	at := strings.Replace(group.Paths[0], p.Container, "", 1)
 	return "if [ -d " + quote(at) + "\"$ID\" ]; then\n" +
 		"    echo \"the engine runs this container: stop it first\" >&2\n    exit 125\nfi\n" +
-		"mkdir \"$T\"   # or this script runs already\nlater rm -rf --one-file-system \"$T\"\nmkdir \"$R\""
+		"mkdir --mode=700 \"$T\" # or this script runs already\nlater rm -rf --one-file-system \"$T\"\nmkdir \"$R\""
 }
 
 // host writes a lane of the host.

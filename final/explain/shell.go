@@ -28,16 +28,16 @@ func renamed(s plan.Step, r *strings.Replacer) plan.Step {
 }
 
 func replaced(v reflect.Value, r *strings.Replacer) reflect.Value {
-	switch v.Kind() {
-	case reflect.String:
+	switch {
+	case v.Kind() == reflect.String:
 		return reflect.ValueOf(r.Replace(v.String())).Convert(v.Type())
-	case reflect.Slice:
+	case v.Kind() == reflect.Slice && !v.IsNil():
 		list := reflect.MakeSlice(v.Type(), 0, v.Len())
 		for i := range v.Len() {
 			list = reflect.Append(list, replaced(v.Index(i), r))
 		}
 		return list
-	case reflect.Struct:
+	case v.Kind() == reflect.Struct:
 		out := reflect.New(v.Type()).Elem()
 		out.Set(v)
 		for i := range v.NumField() {

@@ -46,7 +46,7 @@ var titles = map[plan.Lane]string{
 	plan.Root:    "ON THE HOST: ITS FILES",
 	plan.Limits:  "ON THE HOST: ITS LIMITS",
 	plan.Wire:    "ON THE HOST: ITS NETWORK",
-	plan.Process: "ON THE HOST: ITS FIRST PROCESS",
+	plan.Process: "ON THE HOST: ITS PROCESS",
 	plan.Inside:  "INSIDE, BY THAT PROCESS",
 }
 
@@ -88,7 +88,7 @@ type page struct {
 }
 
 func (pg *page) paint(color, s string) string {
-	if !pg.o.Color || s == "" {
+	if !pg.o.Color || color == "" || s == "" {
 		return s
 	}
 	return color + s + reset
