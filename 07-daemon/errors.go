@@ -49,6 +49,63 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
+// Topic is what an error is about: a section of chapters/errors.md, which says
+// what usually causes it and what to do, and the chapter with the whole story.
+// Answers carry it beside the message; clients that do not know it ignore it.
+type Topic struct {
+	ID      string // "image.NotFound"
+	Chapter string // "chapters/05-images.md"
+}
+
+// About gives an error a topic, if it has none. Message and kind stay.
+func (t Topic) About(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, has := errors.AsType[explained](err); has {
+		return err
+	}
+	return &aboutError{err, t}
+}
+
+// TopicOf finds the topic of an error: its own, or that of any error in the
+// chain with a method Explain() (id, chapter string), else that of its kind.
+func TopicOf(err error) Topic {
+	if e, ok := errors.AsType[explained](err); ok {
+		id, chapter := e.Explain()
+		return Topic{id, chapter}
+	}
+	return kindTopics[KindOf(err)]
+}
+
+// explained is an error that knows where it is explained.
+type explained interface {
+	error
+	Explain() (id, chapter string)
+}
+
+type aboutError struct {
+	error
+	topic Topic
+}
+
+func (e *aboutError) Unwrap() error { return e.error }
+
+// Explain names the topic.
+func (e *aboutError) Explain() (id, chapter string) { return e.topic.ID, e.topic.Chapter }
+
+// kindTopics is for errors that say nothing of their own.
+var kindTopics = map[Kind]Topic{
+	Internal:       {"api.Internal", "chapters/08-final.md"},
+	NotFound:       {"api.NotFound", "chapters/07-daemon.md"},
+	Conflict:       {"api.Conflict", "chapters/07-daemon.md"},
+	Invalid:        {"api.Invalid", "chapters/07-daemon.md"},
+	Unauthorized:   {"api.Unauthorized", "chapters/07-daemon.md"},
+	Forbidden:      {"api.Forbidden", "chapters/07-daemon.md"},
+	Unavailable:    {"api.Unavailable", "chapters/07-daemon.md"},
+	NotImplemented: {"api.NotImplemented", "chapters/07-daemon.md"},
+}
+
 // Status is the one place where kinds become HTTP status codes. An error of the
 // kernel or the file system never passes for "no such container": it has no
 // Kind, and so answers 500.

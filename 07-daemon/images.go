@@ -99,12 +99,21 @@ func joinReference(from, tag string) (ref string, allTags bool) {
 // progressLine is a line of progress with the fields that old clients read.
 type progressLine struct {
 	jsonstream.Message
-	OldError string `json:"error,omitempty"` // before errorDetail; some clients know only this
+	Detail   *errorDetail `json:"errorDetail,omitempty"` // goes before Message's own
+	OldError string       `json:"error,omitempty"`       // before errorDetail; some clients know only this
+}
+
+// errorDetail is an error in a stream, and where it is explained.
+type errorDetail struct {
+	jsonstream.Error
+	ID      string `json:"id,omitempty"`
+	Chapter string `json:"chapter,omitempty"`
 }
 
 func failureLine(err error) progressLine {
+	topic := TopicOf(err)
 	return progressLine{
-		Message:  jsonstream.Message{Error: &jsonstream.Error{Code: Status(err), Message: err.Error()}},
+		Detail:   &errorDetail{jsonstream.Error{Code: Status(err), Message: err.Error()}, topic.ID, topic.Chapter},
 		OldError: err.Error(),
 	}
 }

@@ -38,7 +38,9 @@ func TestPullShowsProgressAndThenItsError(t *testing.T) {
 	got = lines(r)
 	last := got[len(got)-1]
 	require.Equal(t, "read layer of broken:latest: unexpected EOF", last["error"])
-	require.Equal(t, map[string]any{"code": 500.0, "message": last["error"]}, last["errorDetail"])
+	require.Equal(t, map[string]any{
+		"code": 500.0, "message": last["error"], "id": "api.Internal", "chapter": "chapters/08-final.md",
+	}, last["errorDetail"])
 	require.Equal(t, 404, a.do("GET", "/images/broken/json").StatusCode)
 }
 

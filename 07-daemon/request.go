@@ -46,7 +46,9 @@ func badBody(err error) error {
 func reply(w http.ResponseWriter, status int, v any) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	return json.NewEncoder(w).Encode(v)
+	out := json.NewEncoder(w)
+	out.SetEscapeHTML(false) // "<" stays "<", as in moby's httputils.WriteJSON
+	return out.Encode(v)
 }
 
 // replyError writes what the client prints after "Error response from daemon: ".
@@ -56,7 +58,15 @@ func replyError(w http.ResponseWriter, err error) {
 		w.WriteHeader(status) // has no body, RFC 9110 section 15.4.5
 		return
 	}
-	_ = reply(w, status, common.ErrorResponse{Message: err.Error()}) // the client may be gone
+	topic := TopicOf(err)
+	_ = reply(w, status, errorAnswer{common.ErrorResponse{Message: err.Error()}, topic.ID, topic.Chapter}) // the client may be gone
+}
+
+// errorAnswer is Docker's answer and, for those who ask, where it is explained.
+type errorAnswer struct {
+	common.ErrorResponse
+	ID      string `json:"id,omitempty"`
+	Chapter string `json:"chapter,omitempty"`
 }
 
 // name is the container, exec or image that the path names.

@@ -21,6 +21,8 @@ type Options struct {
 	Serve func(ctx context.Context, o DaemonOptions) error
 	// Explain prints the plan of a container, as it came from the daemon.
 	Explain func(w io.Writer, plan []byte, o ExplainOptions) error
+	// ExplainError prints what the book says of an error; with no ID, which ones there are.
+	ExplainError func(w io.Writer, id string, o ExplainOptions) error
 	// Examine looks at this machine, and tells whether containers can run on it.
 	Examine func(w io.Writer, o DoctorOptions) (healthy bool, err error)
 }
@@ -134,10 +136,7 @@ func (a *app) status(err error) int {
 		}
 	}
 	fmt.Fprintf(a.err, "cutaway: %s\n", strings.TrimSuffix(err.Error(), "\n"))
-	var api *apiError
-	if errors.As(err, &api) && api.Chapter != "" {
-		fmt.Fprintf(a.err, "see %s\n", api.Chapter)
-	}
+	fmt.Fprint(a.err, whereExplained(err))
 	return code
 }
 

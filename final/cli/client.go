@@ -45,7 +45,7 @@ func (a *app) client() (*client, error) {
 func newClient(host string) (*client, error) {
 	network, address, ok := strings.Cut(host, "://")
 	if !ok || address == "" || network != "unix" && network != "tcp" {
-		return nil, fmt.Errorf("%q is no host: unix:///PATH or tcp://ADDRESS:PORT is", host)
+		return nil, badHost.about(fmt.Errorf("%q is no host: unix:///PATH or tcp://ADDRESS:PORT is", host))
 	}
 	c := &client{network: network, address: address, host: host}
 	c.http = &http.Client{Transport: &http.Transport{
@@ -81,15 +81,22 @@ func (e *dialError) Error() string {
 // Unwrap is what dial said.
 func (e *dialError) Unwrap() error { return e.err }
 
+// Explain says where to read about it.
+func (e *dialError) Explain() (id, chapter string) { return noEngine.id, noEngine.chapter }
+
 // apiError is an answer of 400 or more.
 type apiError struct {
 	Status  int    `json:"-"`
 	Message string `json:"message"`
-	Chapter string `json:"chapter"` // "chapters/04-unionfs.md"; only cutaway's own engine names one
+	ID      string `json:"id"`      // "unionfs.Mount/EINVAL"; only cutaway's own engine has IDs
+	Chapter string `json:"chapter"` // "chapters/04-unionfs.md"
 }
 
 // Error is the daemon's message.
 func (e *apiError) Error() string { return e.Message }
+
+// Explain says where to read about it.
+func (e *apiError) Explain() (id, chapter string) { return e.ID, e.Chapter }
 
 // isStatus reports whether err is an answer with that HTTP status.
 func isStatus(err error, status int) bool {

@@ -112,6 +112,9 @@ func (a *app) execAttached(ctx context.Context, start call, what attachment) err
 	if err != nil {
 		return err
 	}
+	if code >= 126 && code <= 128 {
+		a.whyNoExec(ctx, what.id)
+	}
 	return exitStatus{code: code}.asError()
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -23,15 +24,27 @@ type ExplainOptions struct {
 
 func (a *app) explainCommand() *cobra.Command {
 	var o ExplainOptions
+	var isError bool
 	c := &cobra.Command{
-		Use:   "explain [OPTIONS] CONTAINER",
-		Short: "Show the steps that made a container, and why",
-		Args:  exactly(1),
-		RunE:  func(c *cobra.Command, args []string) error { return a.explain(c.Context(), args[0], o) },
+		Use:   "explain [OPTIONS] CONTAINER | explain --error [ID]",
+		Short: "Show the steps that made a container, and why; or what an error means",
+		Args: func(c *cobra.Command, args []string) error {
+			if isError && len(args) <= 1 {
+				return nil
+			}
+			return exactly(1)(c, args)
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if isError {
+				return a.explainError(strings.Join(args, ""), o)
+			}
+			return a.explain(c.Context(), args[0], o)
+		},
 	}
+	c.Flags().BoolVar(&isError, "error", false, "explain the error with this ID; without an ID, list them")
 	c.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
 	c.Flags().BoolVar(&o.Script, "script", false, "print a script that makes the same container by hand")
-	c.MarkFlagsMutuallyExclusive("json", "script")
+	c.MarkFlagsMutuallyExclusive("json", "script", "error")
 	return c
 }
 
@@ -60,11 +73,24 @@ func (a *app) printPlan(w io.Writer, plan json.RawMessage, o ExplainOptions) err
 		_, err := fmt.Fprintf(w, "%s\n", plan)
 		return err
 	}
+	return a.Explain(w, plan, o.on(w))
+}
+
+// on adds what the terminal can do, if w is one.
+func (o ExplainOptions) on(w io.Writer) ExplainOptions {
 	if f, ok := w.(*os.File); ok {
 		o.Width = terminalWidth(f)
 	}
 	o.Color = o.Width > 0 && os.Getenv("NO_COLOR") == ""
-	return a.Explain(w, plan, o)
+	return o
+}
+
+// explainError prints a section of the page of errors. No daemon is needed: it may be the trouble.
+func (a *app) explainError(id string, o ExplainOptions) error {
+	if a.ExplainError == nil {
+		return errors.New("this program has no book in it")
+	}
+	return a.ExplainError(a.out, id, o.on(a.out))
 }
 
 // planFlags are what "run" can do with a plan but to perform it.

@@ -76,17 +76,20 @@ func (a *app) pull(ctx context.Context, o pullOptions) error {
 // showMessages shows them until the stream ends, or one of them is an error.
 func showMessages(r io.Reader, show progress) error {
 	for decoder := json.NewDecoder(r); ; {
-		var m jsonstream.Message
+		var m struct {
+			jsonstream.Message
+			Failed *apiError `json:"errorDetail"` // with more in it than Message's own
+		}
 		err := decoder.Decode(&m)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return fmt.Errorf("read the progress: %w", err)
-		case m.Error != nil:
-			return m.Error
+		case m.Failed != nil:
+			return m.Failed
 		}
-		show.message(m)
+		show.message(m.Message)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 
 var (
 	errDetached   = errors.New("detached")
-	errNoTerminal = errors.New("the input device is not a TTY")
+	errNoTerminal = noTerminal.about(errors.New("the input device is not a TTY"))
 )
 
 // streamFlags are the flags of all commands that attach.

@@ -50,7 +50,7 @@ func (w *Wrapped) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// itemJSON is an item on disk and in the API. Shell is for readers.
+// itemJSON is an item on disk and in the API. Shell and ID are for readers.
 type itemJSON struct {
 	Lane    Lane          `json:"lane"`
 	Step    Wrapped       `json:"do"`
@@ -58,11 +58,16 @@ type itemJSON struct {
 	State   State         `json:"state,omitempty"`
 	Took    time.Duration `json:"took,omitempty"` // nanoseconds
 	Failure *Failure      `json:"failure,omitempty"`
+	ID      string        `json:"id,omitempty"` // of the failure
 }
 
 // MarshalJSON writes the item with its shell equivalent.
 func (it *Item) MarshalJSON() ([]byte, error) {
-	return json.Marshal(itemJSON{it.Lane, Wrapped{it.Step}, it.Step.String(), it.State, it.Took, it.Failure})
+	out := itemJSON{it.Lane, Wrapped{it.Step}, it.Step.String(), it.State, it.Took, it.Failure, ""}
+	if it.Failure != nil {
+		out.ID = it.Failure.ID()
+	}
+	return json.Marshal(out)
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.

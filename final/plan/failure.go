@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Failure is why a step failed, in a form that survives a pipe and a file:
@@ -31,6 +33,18 @@ func (f *Failure) Unwrap() error {
 	}
 	return f.Errno
 }
+
+// ID names the failure in chapters/errors.md: the step and, if the kernel
+// refused, the name of the errno, as in "unionfs.Mount/EINVAL".
+func (f *Failure) ID() string {
+	if name := unix.ErrnoName(f.Errno); f.Errno != 0 && name != "" {
+		return f.Step + "/" + name
+	}
+	return f.Step
+}
+
+// Explain says where to read about it.
+func (f *Failure) Explain() (id, chapter string) { return f.ID(), f.Chapter }
 
 // fail describes the error that a step returned.
 func fail(s Step, err error) *Failure {

@@ -8,17 +8,26 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
 
+	daemon "cutaway/07-daemon"
 	"cutaway/final/security"
+)
+
+// What a refused option is about: sections of chapters/errors.md.
+var (
+	notYet       = daemon.Topic{ID: "option.Unsupported", Chapter: "chapters/08-final.md"}
+	badOption    = daemon.Topic{ID: "option.Invalid", Chapter: "chapters/08-final.md"}
+	badMemory    = daemon.Topic{ID: "limit.Memory", Chapter: "chapters/03-cgroups.md"}
+	badProcessor = daemon.Topic{ID: "limit.CPU", Chapter: "chapters/03-cgroups.md"}
 )
 
 // Check refuses what cannot be done or makes no sense, in the terms of the
 // command line.
 func Check(c container.Config, h container.HostConfig) error {
 	for _, check := range []func() error{
-		func() error { return unsupported(c, h) },
-		func() error { return checkProcess(c, h) },
-		func() error { return checkMemory(h.Resources) },
-		func() error { return checkCPU(h.Resources) },
+		func() error { return notYet.About(unsupported(c, h)) },
+		func() error { return badOption.About(checkProcess(c, h)) },
+		func() error { return badMemory.About(checkMemory(h.Resources)) },
+		func() error { return badProcessor.About(checkCPU(h.Resources)) },
 	} {
 		if err := check(); err != nil {
 			return err

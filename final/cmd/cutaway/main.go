@@ -34,7 +34,7 @@ func run(args []string) int {
 	case len(args) == 3 && args[1] == "shim": // holds a container's streams and exit status
 		return shim.Main(args[2])
 	}
-	return cli.Run(args[1:], cli.Options{Version: version, Serve: serve, Explain: explainPlan, Examine: examine})
+	return cli.Run(args[1:], cli.Options{Version: version, Serve: serve, Explain: explainPlan, ExplainError: explainError, Examine: examine})
 }
 
 // serve is "cutaway daemon".
@@ -52,6 +52,15 @@ func examine(w io.Writer, o cli.DoctorOptions) (healthy bool, err error) {
 		write = doctor.WriteJSON
 	}
 	return doctor.Healthy(list), write(w, list)
+}
+
+// explainError is "cutaway explain --error".
+func explainError(w io.Writer, id string, o cli.ExplainOptions) error {
+	page := explain.Options{Width: o.Width, Color: o.Color}
+	if id == "" {
+		return explain.Errors(w, page)
+	}
+	return explain.Error(w, id, page)
 }
 
 // explainPlan is "cutaway explain".
