@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	namespaces "cutaway/02-namespaces"
 	daemon "cutaway/07-daemon"
@@ -167,12 +168,16 @@ func (e *Engine) launchExec(x *Exec, s *shim.Shim, stdio shim.Stdio) (*shim.Runn
 		return nil, err
 	}
 	defer ours.Close()
-	running, err := s.Spawn(x.id, shim.Spawn{PIDNamespace: runtime.NamespaceOf(r.State.PID, namespaces.PID), Stdio: stdio}, theirs)
+	birth := namespaces.Join{Kind: namespaces.PID, Path: runtime.NamespaceOf(r.State.PID, namespaces.PID)}
+	begun := time.Now()
+	running, err := s.Spawn(x.id, shim.Spawn{PIDNamespace: birth.Path, Stdio: stdio}, theirs)
 	// With our copy open, the child's execve would not end the connection.
 	if err = errors.Join(err, theirs.Close()); err != nil {
 		return nil, err
 	}
 	p := plan.New(r.ID)
+	// The shim has done it, as it does Clone: it is the parent.
+	p.Items = append(p.Items, &plan.Item{Lane: plan.Process, Step: birth, State: plan.Done, Took: time.Since(begun)})
 	x.mu.Lock()
 	x.plan = p
 	x.mu.Unlock()

@@ -16,22 +16,27 @@ type window struct {
 
 // between is the window from a request of the API to the answer. What the child
 // does before it has read its orders is the birth of a Go program, and no step's.
+// Its execve may be seen to return after the answer, which it causes.
 func between(facts []fact, request string) (*window, error) {
 	w := &window{facts: make([]fact, 1)} // so that 0 is before the first
 	w.facts[0].soft = true
-	started, ordered := false, false
+	started, answered, child := false, false, 0
 	for _, f := range facts {
 		switch {
 		case !started:
 			started = f.who == "daemon" && strings.HasPrefix(f.what, "read POST "+request)
 		case f.what == "answer":
+			answered = true
+		case f.who == "child" && child == 0:
+			if strings.HasPrefix(f.what, "read ") {
+				child = f.pid
+			}
+		case !strings.HasPrefix(f.what, "read ") && (!answered || f.pid == child):
+			w.facts = append(w.facts, f)
+		}
+		if last := len(w.facts) - 1; answered && w.facts[last].who == "child" && strings.HasPrefix(w.facts[last].what, "execve /") {
 			w.claimed = make([]bool, len(w.facts))
 			return w, nil
-		case f.who == "child" && strings.HasPrefix(f.what, "read "):
-			ordered = true
-		case f.who == "child" && !ordered || strings.HasPrefix(f.what, "read "):
-		default:
-			w.facts = append(w.facts, f)
 		}
 	}
 	return nil, fmt.Errorf("the trace has no request %s, or no answer to it", request)

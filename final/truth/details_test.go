@@ -31,7 +31,10 @@ func flags(list []namespaces.Kind) string {
 
 func joined(s namespaces.Join) []want {
 	list := []want{must("setns " + kinds[s.Kind] + " " + s.Path)}
-	if s.Kind == namespaces.Mnt {
+	switch s.Kind {
+	case namespaces.PID: // which only a new process can be in
+		return append(list, must("clone"), must("execve child"))
+	case namespaces.Mnt:
 		list = append([]want{must("unshare CLONE_FS")}, list...)
 	}
 	return list

@@ -11,6 +11,7 @@ import (
 // fact is one thing that the kernel was asked for, and did.
 type fact struct {
 	who  string // daemon, shim or child
+	pid  int    // its process
 	what string // such as "bind /a on /b MS_BIND|MS_REC"
 	raw  string // details, as strace writes them
 	soft bool   // it only looked: a plan may list that, and need not
@@ -23,6 +24,7 @@ type witness struct {
 	parents map[int]int               // of threads and processes
 	who     map[int]string            // of processes since their execve
 	open    map[int]map[string]string // by thread: the name by which a descriptor was opened
+	latest  map[string]string         // by who and descriptor, whatever the thread
 	netns   map[int]string            // by thread: the name of its network namespace; "" = the daemon's
 	sockets map[string]*socket        // by strace's name, such as socket:[123]
 	facts   []fact
@@ -36,7 +38,7 @@ var clonedForm = regexp.MustCompile(`^(\d+)(?: /\* (\d+) in strace's PID NS \*/)
 // see finds the facts in calls.
 func see(dir string, calls []call) []fact {
 	w := &witness{
-		dir: dir, parents: map[int]int{}, who: map[int]string{}, open: map[int]map[string]string{},
+		dir: dir, parents: map[int]int{}, who: map[int]string{}, open: map[int]map[string]string{}, latest: map[string]string{},
 		netns: map[int]string{}, sockets: map[string]*socket{},
 	}
 	for _, c := range calls {
@@ -59,13 +61,21 @@ func see(dir string, calls []call) []fact {
 
 // actor is who a thread belongs to.
 func (w *witness) actor(pid int) string {
+	if who, ok := w.who[w.process(pid)]; ok {
+		return who
+	}
+	return "unknown"
+}
+
+// process is the nearest ancestor of a thread that was the subject of an execve.
+func (w *witness) process(pid int) int {
 	for {
-		if who, ok := w.who[pid]; ok {
-			return who
+		if _, ok := w.who[pid]; ok {
+			return pid
 		}
 		parent, ok := w.parents[pid]
 		if !ok {
-			return "unknown"
+			return pid
 		}
 		pid = parent
 	}
@@ -75,7 +85,7 @@ func (w *witness) add(c call, what string) { w.put(c, what, false) }
 
 // put notes a fact; a bool because it is about the fact and not the function.
 func (w *witness) put(c call, what string, soft bool) {
-	w.facts = append(w.facts, fact{w.actor(c.pid), what, strings.Join(c.args, ", "), soft, c.line})
+	w.facts = append(w.facts, fact{w.actor(c.pid), w.process(c.pid), what, strings.Join(c.args, ", "), soft, c.line})
 }
 
 // absent are the errors that a step may meet and be content with.
@@ -141,6 +151,7 @@ func (w *witness) opened(c call, name string) {
 		w.open[c.pid] = map[string]string{}
 	}
 	w.open[c.pid][number] = p
+	w.latest[w.actor(c.pid)+number] = p
 }
 
 var processForm = regexp.MustCompile(`^/proc/\d+(/task/\d+)?/`)

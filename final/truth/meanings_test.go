@@ -2,6 +2,7 @@ package truth
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -68,6 +69,10 @@ var meanings = map[string]func(*witness, call){
 	},
 	"fchmodat":  func(w *witness, c call) { w.change(c, "chmod "+c.arg(2), w.at(c, 0)) },
 	"fchmodat2": func(w *witness, c call) { w.change(c, "chmod "+c.arg(2), w.at(c, 0)) },
+	"syscall_0x1c4": func(w *witness, c call) { // fchmodat2, before strace 6.6
+		n, _ := strconv.ParseInt(c.arg(0), 0, 32)
+		w.change(c, "chmod in", w.latest[w.actor(c.pid)+strconv.Itoa(int(n))])
+	},
 	"fchmod":    func(w *witness, c call) { w.change(c, "chmod "+c.arg(1), w.file(c.arg(0))) },
 	"utimensat": func(w *witness, c call) { w.change(c, "utimes", w.at(c, 0)) },
 	"unlinkat":  func(w *witness, c call) { w.change(c, "remove", w.at(c, 0)) },

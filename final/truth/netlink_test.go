@@ -64,7 +64,7 @@ func sent(w *witness, c call) {
 		if what == "" {
 			continue
 		}
-		w.facts = append(w.facts, fact{w.actor(c.pid), what, msg.body, soft, c.line})
+		w.facts = append(w.facts, fact{w.actor(c.pid), w.process(c.pid), what, msg.body, soft, c.line})
 	}
 }
 
