@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -24,6 +26,7 @@ type Exec struct {
 	container *Container
 	request   container.ExecCreateRequest
 	process   *specs.Process
+	ended     chan struct{} // closed when code is set
 
 	mu      sync.Mutex // guards what follows
 	plan    *plan.Plan
@@ -56,7 +59,7 @@ func (e *Engine) ExecCreate(_ context.Context, ref string, req container.ExecCre
 	if err != nil {
 		return "", err
 	}
-	x := &Exec{id: newID(), container: c, request: req, process: process}
+	x := &Exec{id: newID(), container: c, request: req, process: process, ended: make(chan struct{})}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.execs[x.id] = x
@@ -119,7 +122,7 @@ func (e *Engine) ExecStart(_ context.Context, id string, o daemon.ExecStartOptio
 		if err != nil {
 			return out, err
 		}
-		out.Conn = conn{Reader: live, live: live}
+		out.Conn = conn{Reader: untilEnded{live, x.ended}, live: live}
 	}
 	running, err := e.launchExec(x, s, stdio)
 	if err != nil {
@@ -157,6 +160,23 @@ func (x *Exec) finish(code int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.running, x.code = false, &code
+	close(x.ended)
+}
+
+// untilEnded is the output of a process that ends with the process: the client
+// asks for the exit code as soon as it has read everything, and only once.
+type untilEnded struct {
+	io.Reader
+	ended <-chan struct{}
+}
+
+// Read reads output.
+func (u untilEnded) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	if err != nil && !errors.Is(err, net.ErrClosed) { // that is the client's going
+		<-u.ended
+	}
+	return n, err
 }
 
 // launchExec has the process born in the container's PID namespace, and lets it

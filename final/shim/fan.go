@@ -85,6 +85,9 @@ func (f *fan) remove(a *attached) {
 func (f *fan) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if isClosed(f.closed) {
+		return
+	}
 	for _, a := range f.attached {
 		a.end()
 	}

@@ -101,6 +101,19 @@ func (s *server) expect(r request) *process {
 	return p
 }
 
+// abandon ends the attachments to processes that were never spawned: a start that failed early, and nobody is
+// left who would try again with this shim.
+func (s *server) abandon() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, p := range s.processes {
+		if !isClosed(p.started) {
+			p.out.close()
+			delete(s.processes, id)
+		}
+	}
+}
+
 // answer serves one connection.
 func (s *server) answer(conn *net.UnixConn) {
 	var r request
@@ -115,6 +128,7 @@ func (s *server) answer(conn *net.UnixConn) {
 	case r.Verb == "hold":
 		s.say(conn, answer{})
 		_, _ = conn.Read(make([]byte, 1)) // until the engine goes
+		s.abandon()
 	case r.Verb == "attach":
 		s.expect(r).attach(conn, *r.Attach)
 	case r.Verb == "spawn":
