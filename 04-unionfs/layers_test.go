@@ -301,6 +301,7 @@ func TestInAUserNamespace(t *testing.T) {
 	}
 	cmd := exec.Command("/proc/self/exe", "-test.run=^(TestLayers|TestDiff|TestDevices|TestContainer|TestOverlay)", "-test.v")
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1 << 16}}
+	cmd.Env = append(os.Environ(), "CUTAWAY_TIER=") // nobody promised the host's root to these
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS, UidMappings: ids, GidMappings: ids,
 	}
