@@ -17,10 +17,8 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # What tests run besides Go; "@": only the program is taken from the package, which would also start a service.
 TOOLS := skopeo=skopeo docker-registry@docker-registry docker@docker.io strace=strace ip=iproute2 nft=nftables \
-	runc=runc jq=jq mkfs.btrfs=btrfs-progs unshare=util-linux
-VM_TOOLS   := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static
-# Emulation is slow: what depends on the cgroup version or on an older kernel.
-VM_PACKAGES ?= 03-cgroups
+	runc=runc jq=jq curl=curl mkfs.btrfs=btrfs-progs fuse-overlayfs=fuse-overlayfs umoci=umoci unshare=util-linux
+VM_TOOLS   := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static mkfs.ext4=e2fsprogs
 LINT_TOOLS := shellcheck=shellcheck
 
 GOLANGCI    := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -50,8 +48,7 @@ test: build tools ## run all tests, in all tiers (root or sudo)
 
 .PHONY: test-vm
 test-vm: vm-tools ## run what depends on the kernel in two virtual machines: cgroup v2 only, and v1 only
-	@if command -v qemu-system-x86_64 >/dev/null && command -v busybox >/dev/null; then .ci/test-vm $(VM_PACKAGES); \
-	else echo "SKIP test-vm: QEMU is not installed, and could not be"; fi
+	@.ci/test-vm
 
 .PHONY: lint
 lint: lint-tools ## go vet, golangci-lint, shellcheck, govulncheck
