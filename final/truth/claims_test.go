@@ -24,6 +24,8 @@ type want struct {
 	has   []string // in the fact's details
 	who   string   // "" = whoever does the steps of its lane
 	maybe bool     // any number of them, none also
+	most  int      // maybe: no more than these; 0 = any number
+	facts []int    // those of the window that match
 }
 
 func must(what string, has ...string) want  { return want{what: what, has: has} }
@@ -112,7 +114,9 @@ func cgroup(step plan.Step, seen func(string) bool) (list []want) {
 			list = append(list, maybe("write "+path.Join(s.Path, s.Leaf)+"/cgroup.procs: *"))
 		}
 	case cgroups.Inherit:
-		list = []want{maybe("write " + s.Path + "/cpuset.cpus: *"), maybe("write " + s.Path + "/cpuset.mems: *")}
+		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} { // where the new group has none
+			list = append(list, want{what: "write " + s.Path + "/" + file + ": *", maybe: true, most: 1})
+		}
 	case cgroups.Set:
 		if s.Optional && seen("absent "+s.Path) && !seen("write "+s.Path+": *") {
 			return []want{must("absent " + s.Path)}
@@ -149,9 +153,15 @@ func wire(step plan.Step) []want {
 	case network.Bridge:
 		return []want{must("add link "+s.Name+" here", s.MAC, `"bridge"`), must("look at link " + s.Name + " here")}
 	case network.Firewall:
-		return []want{
-			must("nft NEWTABLE", hexOf([]byte(s.Table))), maybe("nft NEWSET"), maybe("nft NEWCHAIN"), maybe("nft DELRULE"), maybe("nft NEWRULE"),
+		list := []want{must("nft NEWTABLE", hexOf([]byte(s.Table)))}
+		for line := range strings.Lines(s.String()) {
+			for _, kind := range [][2]string{{"add map ", "NEWSET"}, {"add chain ", "NEWCHAIN"}, {"flush chain ", "DELRULE"}, {"add rule ", "NEWRULE"}} {
+				if strings.HasPrefix(line, kind[0]) {
+					list = append(list, must("nft "+kind[1], hexOf([]byte(s.Table))))
+				}
+			}
 		}
+		return list
 	case network.Namespace:
 		return append(parents(path.Dir(s.Path)), must("create "+s.Path), must("unshare CLONE_NEWNET"),
 			must("bind /proc/thread-self/ns/net on "+s.Path+" MS_BIND"))
@@ -224,8 +234,7 @@ func privilege(step plan.Step, seen func(string) bool) (list []want) {
 		if path.IsAbs(s.Args[0]) {
 			name = "execve " + s.Args[0] + " *"
 		}
-		// Go raises the limit of open files for itself, and puts it back.
-		return []want{must("close_range 3 CLOSE_RANGE_CLOEXEC"), maybe("prlimit64 RLIMIT_NOFILE *"), must(name, slices.Concat(quoted(s.Args), quoted(s.Env))...)}
+		return []want{must("close_range 3 CLOSE_RANGE_CLOEXEC"), must(name, slices.Concat(quoted(s.Args), quoted(s.Env))...)}
 	}
 	return nil
 }

@@ -12,14 +12,20 @@ import (
 type window struct {
 	facts   []fact
 	claimed []bool
+	wanted  map[*plan.Item][]want // what wants has found out
+	files   string                // the limit of open files with which the child began
+}
+
+// newWindow has one fact that is none, so that 0 is before the first.
+func newWindow() *window {
+	return &window{facts: []fact{{soft: true}}, wanted: map[*plan.Item][]want{}}
 }
 
 // between is the window from a request of the API to the answer. What the child
 // does before it has read its orders is the birth of a Go program, and no step's.
 // Its execve may be seen to return after the answer, which it causes.
 func between(facts []fact, request string) (*window, error) {
-	w := &window{facts: make([]fact, 1)} // so that 0 is before the first
-	w.facts[0].soft = true
+	w := newWindow()
 	started, answered, child := false, false, 0
 	for _, f := range facts {
 		switch {
@@ -31,11 +37,13 @@ func between(facts []fact, request string) (*window, error) {
 			if strings.HasPrefix(f.what, "read ") {
 				child = f.pid
 			}
+			if limit, ok := strings.CutPrefix(f.what, "limit RLIMIT_NOFILE "); ok && w.files == "" {
+				w.files = limit
+			}
 		case !strings.HasPrefix(f.what, "read ") && (!answered || f.pid == child):
 			w.facts = append(w.facts, f)
 		}
 		if last := len(w.facts) - 1; answered && w.facts[last].who == "child" && strings.HasPrefix(w.facts[last].what, "execve /") {
-			w.claimed = make([]bool, len(w.facts))
 			return w, nil
 		}
 	}
@@ -79,8 +87,8 @@ var loose = []string{"pivot_root", "fchdir"}
 // take finds the first fact that nobody has claimed, and claims it. A look may
 // be claimed by several.
 func (w *window) take(x want, after int) (at int, ok bool) {
-	for i, f := range w.facts {
-		if i > after && (!w.claimed[i] || f.soft) && x.matches(f) {
+	for _, i := range x.facts {
+		if i > after && (!w.claimed[i] || w.facts[i].soft) {
 			w.claimed[i] = true
 			return i, true
 		}
@@ -90,7 +98,7 @@ func (w *window) take(x want, after int) (at int, ok bool) {
 
 // performers are who does the steps of a lane.
 var performers = map[plan.Lane]string{
-	plan.Root: "daemon", plan.Limits: "daemon", plan.Wire: "daemon", plan.Process: "shim", plan.Inside: "child",
+	plan.Base: "daemon", plan.Root: "daemon", plan.Limits: "daemon", plan.Wire: "daemon", plan.Process: "shim", plan.Inside: "child",
 }
 
 // compare says in what the plan and the kernel differ.
@@ -99,11 +107,9 @@ var performers = map[plan.Lane]string{
 // the trace: a fact that comes before the facts of an earlier step of its lane
 // is not this step's.
 func (w *window) compare(p *plan.Plan) (lies []string) {
+	w.claimed = make([]bool, len(w.facts))
 	after := map[plan.Lane]int{}
 	for i, it := range p.Items {
-		if it.Lane == plan.Base {
-			continue
-		}
 		if it.State != plan.Done {
 			lies = append(lies, fmt.Sprintf("step %d, %s, is %q", i+1, it.Name(), it.State))
 		}
@@ -123,7 +129,7 @@ func (w *window) compare(p *plan.Plan) (lies []string) {
 	}
 	for _, it := range p.Items {
 		for _, x := range w.wants(it) {
-			for at, more := 0, x.maybe; more; {
+			for at, n, more := 0, 0, x.maybe; more && (x.most == 0 || n < x.most); n++ {
 				at, more = w.take(x, at)
 			}
 		}
@@ -133,12 +139,26 @@ func (w *window) compare(p *plan.Plan) (lies []string) {
 
 // wants are an item's claims, with who has to do it.
 func (w *window) wants(it *plan.Item) []want {
+	if list, ok := w.wanted[it]; ok {
+		return list
+	}
 	list := claims(it.Step, w.seen)
+	if _, ok := it.Step.(plan.Exec); ok {
+		// Go raises its limit of open files, and execve has to put it back.
+		list = append(list, maybe("prlimit64 RLIMIT_NOFILE "+w.files))
+	}
 	for i := range list {
-		if list[i].who == "" {
-			list[i].who = performers[it.Lane]
+		x := &list[i]
+		if x.who == "" {
+			x.who = performers[it.Lane]
+		}
+		for n, f := range w.facts {
+			if x.matches(f) {
+				x.facts = append(x.facts, n)
+			}
 		}
 	}
+	w.wanted[it] = list
 	return list
 }
 
@@ -156,4 +176,28 @@ func (w *window) unlisted() (lies []string) {
 		lies = append(lies, fmt.Sprintf("happened, and is not listed: %s (by the %s, line %d of the trace: %s)", f.what, f.who, f.line, f.raw))
 	}
 	return lies
+}
+
+// certain tells whether an item has left a fact of its own, that nothing else
+// can explain. Not so a look at what is there, or a directory that was.
+func (w *window) certain(it *plan.Item) bool {
+	return slices.ContainsFunc(w.wants(it), func(x want) bool {
+		return !x.maybe && slices.ContainsFunc(x.facts, func(i int) bool { return !w.facts[i].soft })
+	})
+}
+
+// base is what the daemon did to the network before its first container.
+func base(facts []fact) *window {
+	w := newWindow()
+	for _, f := range facts {
+		if strings.HasPrefix(f.what, "read POST ") {
+			break
+		}
+		for _, kind := range []string{"add ", "set ", "change ", "nft ", "look ", "write /proc/sys/", "create /proc/sys/", "RTM_", "conntrack "} {
+			if f.who == "daemon" && strings.HasPrefix(f.what, kind) {
+				w.facts = append(w.facts, f)
+			}
+		}
+	}
+	return w
 }

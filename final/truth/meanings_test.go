@@ -93,9 +93,11 @@ var meanings = map[string]func(*witness, call){
 		w.add(c, "capset")
 	},
 	"prlimit64": func(w *witness, c call) {
-		if c.arg(2) != "NULL" {
-			w.add(c, "prlimit64 "+c.arg(1)+" "+c.arg(2))
+		if c.arg(2) == "NULL" {
+			w.put(c, "limit "+c.arg(1)+" "+c.arg(3), true)
+			return
 		}
+		w.add(c, "prlimit64 "+c.arg(1)+" "+c.arg(2))
 	},
 	"ioctl": func(w *witness, c call) {
 		quiet := []string{"TCGETS", "TIOCGPTN", "TIOCGWINSZ", "FIONREAD", "FICLONE"}

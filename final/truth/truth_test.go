@@ -3,11 +3,15 @@ package truth
 import (
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	namespaces "cutaway/02-namespaces"
+	cgroups "cutaway/03-cgroups"
 	"cutaway/chapters/lab"
 	"cutaway/final/plan"
+	"cutaway/final/security"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
@@ -103,9 +107,45 @@ func TestAPlanIsWhatTheKernelWasAsked(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(keep, text, 0o600))
 	}
+	ground := &plan.Plan{}
+	for _, it := range list[0].plan.Of(plan.Base) {
+		ground.Add(plan.Base, it.Step)
+		ground.Items[len(ground.Items)-1].State = plan.Done
+	}
+	assert.Empty(t, short(d.dir, strings.Join(base(facts).compare(ground), "\n")), "once for all containers")
 	for _, s := range list {
 		w, err := between(facts, s.path)
 		require.NoError(t, err)
-		assert.Empty(t, short(d.dir, strings.Join(w.compare(s.plan), "\n")), "%s", s.name)
+		p := &plan.Plan{Items: slices.DeleteFunc(slices.Clone(s.plan.Items), func(it *plan.Item) bool { return it.Lane == plan.Base })}
+		if assert.Empty(t, short(d.dir, strings.Join(w.compare(p), "\n")), "%s", s.name) {
+			bites(t, w, p)
+		}
 	}
+}
+
+// bites makes false plans of a true one, and sees that each is found out: a
+// step too few, a step too many, a step that says something else, and steps in
+// another order.
+func bites(t *testing.T, w *window, p *plan.Plan) {
+	t.Helper()
+	lie := func(what string, items ...*plan.Item) {
+		t.Helper()
+		assert.NotEmpty(t, w.compare(&plan.Plan{Items: items}), what)
+	}
+	for i, it := range p.Items {
+		if !w.certain(it) {
+			continue // there is nothing that it did
+		}
+		lie("without "+it.Name()+" "+it.Step.String(), slices.Delete(slices.Clone(p.Items), i, i+1)...)
+		lie("twice "+it.Name()+" "+it.Step.String(), slices.Insert(slices.Clone(p.Items), i, it)...)
+	}
+	for _, other := range []plan.Step{
+		namespaces.Hostname{Name: "other"}, namespaces.Mount{Source: "tmpfs", Target: "/other", Type: "tmpfs"}, security.NoNewPrivileges{},
+		cgroups.Set{Path: "/sys/fs/cgroup/other/pids.max", Value: "1"},
+	} {
+		lie("with "+other.String(), append(slices.Clone(p.Items), &plan.Item{Lane: plan.Inside, Step: other, State: plan.Done})...)
+	}
+	last := len(p.Items) - 1
+	moved := slices.Insert(slices.Clone(p.Items[:last]), slices.Index(p.Items, p.Of(plan.Inside)[0]), p.Items[last])
+	lie("with execve first", moved...)
 }
