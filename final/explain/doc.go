@@ -9,9 +9,23 @@
 //	step ── its type's name ──▶ source of that package ──▶ doc comment ──▶ why, man page
 //	                                                   └──▶ position    ──▶ file:line
 //
+// A plan is shown in three forms: [Text] for a person, [Steps] for JSON, and
+// [Script], which makes the same container with nothing but a shell.
+//
 // # What is not guaranteed
 //
 // The commands do the same to the kernel, not always in the same number of
 // system calls. Times are wall times, of steps some of which ran side by side:
 // their sum is more than a start took.
+//
+// A script makes the same namespaces, mounts, limits, network and privileges,
+// but some things a shell cannot say, or not well:
+//
+//   - a terminal of the container's own: the process has the one of the script;
+//   - the standard streams are not given to the container's user;
+//   - the rules for devices on cgroup v2, which are a program (BPF);
+//   - variables of the environment that bash has for itself: IFS, PWD, OLDPWD,
+//     SHLVL, UID and _, if the container sets them, may arrive changed, and
+//     those that change bash (SHELLOPTS, POSIXLY_CORRECT) change it;
+//   - a program without "#!" that the kernel refuses is run by bash.
 package explain

@@ -18,7 +18,7 @@ import (
 
 // prologue is what every script begins with: functions for what a shell lacks.
 //
-//go:embed prologue.sh
+//go:embed prologue.bash
 var prologue string
 
 // errNoContainer is a plan that is not that of a container's first process.
@@ -205,7 +205,7 @@ func (s *script) finish() {
 	s.line("%s", epilogue)
 }
 
-// epilogue goes with prologue.sh.
+// epilogue goes with prologue.bash.
 const epilogue = `JOB=$!
 exec 5>"$T/go" 6<"$T/ready"
 read -r PID <&6                # as the host numbers it

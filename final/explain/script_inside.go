@@ -210,7 +210,13 @@ func (s *script) exec(e plan.Exec) {
 	for _, a := range e.Args {
 		args = append(args, quote(a))
 	}
-	s.line("exec env --ignore-environment --default-signal \"${environment[@]}\" \\")
+	session := "setsid "
+	if _, ok := plan.Find[shim.Terminal](s.plan); ok {
+		session = "" // it would lose the terminal
+	} else {
+		s.line("# It has a session of its own, so that no key of the script's terminal sends it a signal.")
+	}
+	s.line("exec " + session + "env --ignore-environment --default-signal \"${environment[@]}\" \\")
 	s.line("    \"$setpriv\" \"${privileges[@]}\" \\")
 	s.line("    \"$BASH\" -p -c 'echo >&4; read -ru 3; exec 3<&- 4>&-; %sexec -- \"$@\"' bash \\", unwanted(e.Env))
 	s.WriteString("    " + strings.Join(args, " ") + "\n")

@@ -120,7 +120,7 @@ func (b Bounding) String() string {
 			drop = append(drop, "cap_"+strings.ToLower(n))
 		}
 	}
-	return "capsh --drop=" + strings.Join(drop, ",") + " -- …"
+	return "capsh --drop=" + strings.Join(drop, ",") + " --"
 }
 
 // Capabilities sets what the process can do as root without being all of root:
@@ -181,13 +181,13 @@ func raise(m uint64) error {
 	return nil
 }
 
-// String is setpriv(1), which starts a program.
+// String is setpriv(1), which starts a shell.
 func (c Capabilities) String() string {
 	list := "-all"
 	for _, n := range c.Permitted {
 		list += ",+" + strings.ToLower(strings.TrimPrefix(n, "CAP_"))
 	}
-	return "setpriv --bounding-set=" + list + " --inh-caps=-all …"
+	return "setpriv --bounding-set=" + list + " --inh-caps=-all bash"
 }
 
 // NoNewPrivileges makes execve(2) powerless to give the process anything: no
@@ -209,5 +209,5 @@ func (NoNewPrivileges) Do() error {
 	return nil
 }
 
-// String is setpriv(1), which starts a program.
-func (NoNewPrivileges) String() string { return "setpriv --no-new-privs …" }
+// String is setpriv(1), which starts a shell.
+func (NoNewPrivileges) String() string { return "setpriv --no-new-privs bash" }

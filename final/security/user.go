@@ -67,7 +67,7 @@ func (u User) Do() error {
 	return os.Setenv("HOME", who.Home)
 }
 
-// String is setpriv(1), which starts a program.
+// String is setpriv(1), which starts a shell.
 func (u User) String() string {
 	name, group, _ := strings.Cut(u.Name, ":")
 	if name == "" {
@@ -89,7 +89,7 @@ func (u User) String() string {
 	} else {
 		words = append(words, "--init-groups")
 	}
-	return strings.Join(words, " ") + " …"
+	return strings.Join(words, " ") + " bash"
 }
 
 // lookup finds the numbers, as Docker does (moby/sys/user, GetExecUser).

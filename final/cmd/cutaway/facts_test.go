@@ -150,6 +150,10 @@ func privileges(text string) string {
 	var list []string
 	for line := range strings.Lines(text) {
 		name, _, _ := strings.Cut(line, ":")
+		if name == "NSsid" || name == "NSpgid" { // the last number is that of the innermost PID namespace
+			numbers := strings.Fields(line)
+			list = append(list, name+" "+numbers[len(numbers)-1])
+		}
 		if slices.Contains([]string{"Umask", "Uid", "Gid", "Groups", "NoNewPrivs", "Seccomp", "SigIgn"}, name) || strings.HasPrefix(name, "Cap") {
 			list = append(list, strings.TrimSpace(line))
 		}
@@ -176,7 +180,7 @@ func cable(links, name string) string {
 
 // limits is all settings of a cgroup, but not its counters.
 func limits(t *testing.T, group string) string {
-	wanted := regexp.MustCompile(`^(memory\.(max|high|low|min|swap\.max|.*limit_in_bytes|swappiness|oom_control)|cpu\.(max|weight|shares|cfs.*)|pids\.max|cpuset\.(cpus|mems)|devices\.list|(io|blkio)\..*(weight|max))$`)
+	wanted := regexp.MustCompile(`^(memory\.(max|high|low|min|swap\.max|.*limit_in_bytes|oom_control)|cpu\.(max|weight|shares|cfs.*)|pids\.max|cpuset\.(cpus|mems)|devices\.list|(io|blkio)\..*(weight|max))$`)
 	entries, err := os.ReadDir(group)
 	require.NoError(t, err)
 	var list []string

@@ -80,6 +80,7 @@ entry() {
 }
 
 # identify USER GROUP MORE...: sets uid, gid, groups and home by the container's own /etc/passwd and /etc/group.
+# shellcheck disable=SC2034 # they are for build, below
 identify() {
     local passwd group account name more
     passwd=$(place /etc/passwd)
