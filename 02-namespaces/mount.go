@@ -90,7 +90,10 @@ func (m Mount) attach(opts parsed) error {
 	}
 	defer target.Close()
 	err = unix.Mount(m.Source, fdPath(target), m.Type, opts.flags, opts.data)
-	if err != nil {
+	switch {
+	case err == unix.ENOTDIR && opts.is(unix.MS_BIND):
+		return fmt.Errorf("bind %q: %w: a file can be mounted on a file only, and a directory on a directory", m.Source, pathError("mount", target.Name(), err))
+	case err != nil:
 		return fmt.Errorf("%s %q: %w", cmp.Or(m.Type, "bind"), m.Source, pathError("mount", target.Name(), err))
 	}
 	return nil

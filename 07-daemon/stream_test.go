@@ -112,7 +112,7 @@ func TestAnAttachThatFailsIsAnOrdinaryAnswer(t *testing.T) {
 	require.Equal(t, 404, w.resp.StatusCode)
 	body, err := io.ReadAll(w.resp.Body)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"message":"No such container: absent"}`, string(body))
+	require.JSONEq(t, `{"message":"No such container: absent","id":"api.NotFound","chapter":"chapters/07-daemon.md"}`, string(body))
 }
 
 func TestOutputAndErrorsArriveInTheirOwnStreams(t *testing.T) {

@@ -29,7 +29,10 @@ func (a *app) runCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			req, err := f.request(c, args)
 			if err != nil {
-				return exitError{125, err}
+				return exitError{125, usageError(c, err)}
+			}
+			if detach && f.attach != nil {
+				return exitError{125, usageError(c, errors.New("-a and -d exclude each other"))}
 			}
 			if err := steps.check(); err != nil {
 				return err
@@ -67,9 +70,6 @@ type starter struct {
 // runDetached starts a container that nobody is attached to.
 func (a *app) runDetached(ctx context.Context, spec runSpec) error {
 	f, req := spec.flags, spec.req
-	if f.attach != nil {
-		return exitError{125, errors.New("-a and -d exclude each other")}
-	}
 	req.AttachStdin, req.AttachStdout, req.AttachStderr, req.StdinOnce = false, false, false, false
 	id, err := a.create(ctx, f, req)
 	if err != nil {

@@ -26,6 +26,9 @@ func (e *Engine) Create(_ context.Context, req daemon.CreateRequest) (container.
 	if err := spec.Check(config, host); err != nil {
 		return none, badOption.About(daemon.Errorf(daemon.Invalid, "%w", err))
 	}
+	if _, err := parseSignal(first(config.StopSignal, "SIGTERM")); err != nil {
+		return none, err
+	}
 	if err := e.checkNetwork(req, &host); err != nil {
 		return none, err
 	}

@@ -71,7 +71,7 @@ func (e *Engine) ensure(r *Record, m *container.MountPoint) error {
 	m.Driver = "local"
 	source, err := e.volumes.Ensure(m.Name)
 	if err != nil {
-		return daemon.Errorf(daemon.Invalid, "%w", err)
+		return badVolume.About(daemon.Errorf(daemon.Invalid, "%w", err))
 	}
 	m.Source = source
 	return nil

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 var (
 	notYet       = daemon.Topic{ID: "option.Unsupported", Chapter: "chapters/08-final.md"}
 	badOption    = daemon.Topic{ID: "option.Invalid", Chapter: "chapters/08-final.md"}
+	badSysctl    = daemon.Topic{ID: "option.Sysctl", Chapter: "chapters/02-namespaces.md"}
 	badMemory    = daemon.Topic{ID: "limit.Memory", Chapter: "chapters/03-cgroups.md"}
 	badProcessor = daemon.Topic{ID: "limit.CPU", Chapter: "chapters/03-cgroups.md"}
 )
@@ -26,6 +28,7 @@ func Check(c container.Config, h container.HostConfig) error {
 	for _, check := range []func() error{
 		func() error { return notYet.About(unsupported(c, h)) },
 		func() error { return badOption.About(checkProcess(c, h)) },
+		func() error { return badSysctl.About(checkSysctls(h)) },
 		func() error { return badMemory.About(checkMemory(h.Resources)) },
 		func() error { return badProcessor.About(checkCPU(h.Resources)) },
 	} {
@@ -93,6 +96,11 @@ func checkProcess(c container.Config, h container.HostConfig) error {
 	if c.WorkingDir != "" && !strings.HasPrefix(c.WorkingDir, "/") {
 		return fmt.Errorf("the working directory '%s' is invalid, it needs to be an absolute path", c.WorkingDir)
 	}
+	for _, e := range c.Env {
+		if strings.HasPrefix(e, "=") {
+			return fmt.Errorf("invalid environment variable: %s", e)
+		}
+	}
 	for _, list := range [][]string{Args(c), c.Env, {c.Hostname, c.WorkingDir, c.User}} {
 		for _, s := range list {
 			if strings.ContainsRune(s, 0) {
@@ -112,6 +120,25 @@ func checkProcess(c container.Config, h container.HostConfig) error {
 		}
 		if u.Hard >= 0 && (u.Soft > u.Hard || u.Soft < 0) {
 			return fmt.Errorf("--ulimit %s: the soft limit %d is more than the hard limit %d", u.Name, u.Soft, u.Hard)
+		}
+	}
+	return nil
+}
+
+// checkSysctls refuses every key of the kernel that belongs to no namespace of
+// the container's own: to set it would change the host. The words are runc's
+// (libcontainer/configs/validate, sysctl).
+func checkSysctls(h container.HostConfig) error {
+	for _, key := range slices.Sorted(maps.Keys(h.Sysctls)) {
+		name := strings.ReplaceAll(key, "/", ".")
+		own := slices.ContainsFunc([]string{"kernel.msg", "kernel.shm", "fs.mqueue."}, func(p string) bool { return strings.HasPrefix(name, p) })
+		switch {
+		case slices.Contains(strings.Split(key, "/"), ".."):
+			return fmt.Errorf("--sysctl %s: \"..\" is no part of a key", key)
+		case strings.HasPrefix(name, "net.") && (h.NetworkMode.IsHost() || h.NetworkMode.IsContainer()):
+			return fmt.Errorf("--sysctl %s: not allowed, as the container has no network of its own", key)
+		case name != "kernel.sem" && !own && !strings.HasPrefix(name, "net."):
+			return fmt.Errorf("--sysctl %s: sysctl %q is not in a separate kernel namespace: it would change the host", key, key)
 		}
 	}
 	return nil

@@ -57,6 +57,33 @@ func TestCheckNamesTheOption(t *testing.T) {
 	require.NoError(t, Check(container.Config{Cmd: []string{"true"}}, container.HostConfig{NetworkMode: "default", LogConfig: container.LogConfig{Type: "json-file"}}))
 }
 
+func TestOnlySysctlsOfTheContainersOwnNamespacesAreAllowed(t *testing.T) {
+	for _, row := range []struct {
+		key     string
+		network container.NetworkMode
+		refused string
+	}{
+		{"net.ipv4.ip_forward", "bridge", ""},
+		{"net/ipv4/conf/eth0.1/forwarding", "none", ""},
+		{"kernel.shmmax", "", ""},
+		{"kernel.sem", "host", ""},
+		{"fs.mqueue.msg_max", "", ""},
+		{"net.ipv4.ip_forward", "host", "no network of its own"},
+		{"net.ipv4.ip_forward", "container:web", "no network of its own"},
+		{"vm.swappiness", "", "would change the host"},
+		{"vm/swappiness", "", "would change the host"},
+		{"kernel.hostname", "", "would change the host"},
+		{"net/../vm/swappiness", "", "no part of a key"},
+	} {
+		err := Check(container.Config{Cmd: []string{"true"}}, container.HostConfig{NetworkMode: row.network, Sysctls: map[string]string{row.key: "1"}})
+		if row.refused == "" {
+			require.NoError(t, err, row.key)
+			continue
+		}
+		require.ErrorContains(t, err, row.refused, row.key)
+	}
+}
+
 func TestMountsAreShallowFirstAndReplaceTheUsual(t *testing.T) {
 	h := container.HostConfig{Tmpfs: map[string]string{"/data/a/b": "", "/dev/shm": "size=1m,exec"}}
 	list := mounts(h, []specs.Mount{{Destination: "/data/a", Source: "/x"}, {Destination: "/data", Source: "/y"}})
