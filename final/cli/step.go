@@ -122,7 +122,7 @@ func (s *stepper) follow(ctx context.Context, conn *hijacked) error {
 		case s.now.Error != "" && reason != nil:
 			return reason
 		case s.now.Error != "":
-			err := errors.New(s.now.Error)
+			err := s.failure()
 			return exitError{startStatus(err), err}
 		}
 		reason = s.pause(ctx)
@@ -130,6 +130,25 @@ func (s *stepper) follow(ctx context.Context, conn *hijacked) error {
 			return exitError{125, errors.Join(reason, errEngineGone)}
 		}
 	}
+}
+
+// failure is the error of a start that failed by itself, with where it is explained.
+func (s *stepper) failure() error {
+	e := &apiError{Message: s.now.Error}
+	if s.plan == nil {
+		return e
+	}
+	for i, it := range s.plan.Items {
+		if it.Failure == nil {
+			continue
+		}
+		e.ID, e.Chapter = it.Failure.ID(), it.Failure.Chapter
+		if s.step {
+			s.print(fmt.Sprintf("%s %d %s; everything is undone", s.paint(red, "✗"), i+1, it.Name()))
+		}
+		break
+	}
+	return e
 }
 
 // remember takes over what the daemon says of the plan.

@@ -52,9 +52,7 @@ func (s *stepper) dialogue(ctx context.Context) error {
 // runOn goes on to a step, or with "" to the end. It reports whether there is such a step.
 func (s *stepper) runOn(name string) bool {
 	if name != "" && s.find(name, s.now.Next+1) < 0 {
-		for _, line := range fold(s.unknown(name).Error(), stepColumns-4) {
-			s.print("    " + line)
-		}
+		s.printFolded("    " + s.unknown(name).Error())
 		return false
 	}
 	s.until = func(i int) bool { return name != "" && s.matches(name, i) }

@@ -49,7 +49,7 @@ func (c *client) enginePID() (int, error) {
 // network namespace, else on the host. It is our own binary, so the image needs none. It has all of root's powers.
 func (s *stepper) shell(ctx context.Context) {
 	if s.blind != "" {
-		s.print("There is no shell: " + s.blind)
+		s.printFolded("There is no shell: " + s.blind)
 		return
 	}
 	where, doors := s.doors()

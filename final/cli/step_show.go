@@ -42,7 +42,7 @@ func (s *stepper) begin() {
 		s.print(s.paint(dim, v))
 	}
 	if s.blind != "" {
-		s.print("What the steps change is not shown, and there is no shell: " + s.blind)
+		s.printFolded("What the steps change is not shown, and there is no shell: " + s.blind)
 	}
 }
 
@@ -98,22 +98,21 @@ func (s *stepper) show() {
 	}
 	if brief := explain.ReasonFor(it.Name()).Brief(); brief != "" {
 		s.print("")
-		for _, line := range fold(brief, stepColumns-4) {
-			s.print("    " + line)
-		}
+		s.printFolded("    " + brief)
 	}
 	s.print("")
 }
 
 // side says who performs a step.
 func (s *stepper) side(it *plan.Item) string {
-	switch {
-	case it.Lane == plan.Inside:
+	switch it.Lane {
+	case plan.Inside:
 		return fmt.Sprintf("inside, by process %d", s.now.PID)
-	case it.Lane == plan.Process:
+	case plan.Process:
 		return "on the host, by its shim"
+	default:
+		return "on the host"
 	}
-	return "on the host"
 }
 
 // changes prints what the kernel shows differently since the last stop.
@@ -194,6 +193,15 @@ func fold(text string, width int) []string {
 		}
 	}
 	return append(lines, line)
+}
+
+// printFolded prints a sentence, with its indentation before each line.
+func (s *stepper) printFolded(text string) {
+	rest := strings.TrimLeft(text, " ")
+	indent := text[:len(text)-len(rest)]
+	for _, line := range fold(rest, stepColumns-len(indent)) {
+		s.print(indent + line)
+	}
 }
 
 func (s *stepper) print(line string) { fmt.Fprintln(s.err, strings.TrimRight(line, " ")) }
