@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	daemon "cutaway/07-daemon"
 	"cutaway/final/plan"
 	"cutaway/final/shim"
 
@@ -56,9 +57,9 @@ func (e *Engine) finish(c *Container, exit shim.Exit) {
 	}
 	c.mu.Unlock()
 	e.forgetExecs(r.ID)
-	c.tell(exit.Code, false)
+	c.tell(exit.Code, waiter.forEnd)
 	if r.Host.AutoRemove {
-		_ = e.remove(c, true)
+		_ = e.remove(c, daemon.RemoveOptions{Volumes: true})
 	}
 }
 
@@ -89,18 +90,21 @@ func (c *Container) letGo() error {
 	return s.Close()
 }
 
-// tell answers those who wait: for the end, or all of them if the container is
-// removed as well.
-func (c *Container) tell(code int, removed bool) {
+// tell answers those of the waiting whom it concerns.
+func (c *Container) tell(code int, whom func(waiter) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var still []waiter
 	for _, w := range c.waiters {
-		if w.removed && !removed {
+		if whom(w) {
+			w.tell <- container.WaitResponse{StatusCode: int64(code)}
+		} else {
 			still = append(still, w)
-			continue
 		}
-		w.tell <- container.WaitResponse{StatusCode: int64(code)}
 	}
 	c.waiters = still
 }
+
+// forEnd and forAny say whom an end concerns, and whom a removal does.
+func (w waiter) forEnd() bool { return !w.removed }
+func (waiter) forAny() bool   { return true }

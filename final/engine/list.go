@@ -105,15 +105,13 @@ func (e *Engine) fits(r Record, key, v string) bool {
 		return networkName(r) == v
 	case "volume":
 		return slices.ContainsFunc(r.Mounts, func(m container.MountPoint) bool { return m.Name == v || m.Source == v || m.Destination == v })
-	case "before", "since":
-		other, err := e.find(v)
-		if err != nil {
-			return false
-		}
-		order := r.Created.Compare(other.look().Created)
-		return key == "before" && order < 0 || key == "since" && order > 0
 	}
-	return false
+	other, err := e.find(v) // before, since
+	if err != nil {
+		return false
+	}
+	order := r.Created.Compare(other.look().Created)
+	return key == "before" && order < 0 || key == "since" && order > 0
 }
 
 func (e *Engine) summary(r Record) container.Summary {

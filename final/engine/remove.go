@@ -34,17 +34,17 @@ func (e *Engine) Remove(_ context.Context, ref string, o daemon.RemoveOptions) e
 	if c.running() {
 		return daemon.Errorf(daemon.Conflict, "cannot remove container %q: it was started again", c.look().Name)
 	}
-	return e.remove(c, o.Volumes)
+	return e.remove(c, o)
 }
 
 // remove deletes a container that does not run; the caller holds its verb lock.
-func (e *Engine) remove(c *Container, volumes bool) error {
+func (e *Engine) remove(c *Container, o daemon.RemoveOptions) error {
 	if err := e.undo(c); err != nil { // what an undoing left the last time
 		return err
 	}
 	_ = c.letGo()
 	r := c.look()
-	if !volumes {
+	if !o.Volumes {
 		c.record.Nameless = nil
 	}
 	if err := e.discard(c); err != nil {
@@ -56,12 +56,12 @@ func (e *Engine) remove(c *Container, volumes bool) error {
 	delete(e.containers, r.ID)
 	e.mu.Unlock()
 	e.release(r.Name, r.ID)
-	c.tell(r.State.ExitCode, true)
+	c.tell(r.State.ExitCode, waiter.forAny)
 	return nil
 }
 
 // Wait waits for the end of a container's process, or for its removal.
-func (e *Engine) Wait(ctx context.Context, ref string, until container.WaitCondition) (<-chan container.WaitResponse, error) {
+func (e *Engine) Wait(_ context.Context, ref string, until container.WaitCondition) (<-chan container.WaitResponse, error) {
 	c, err := e.find(ref)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	network "cutaway/06-network"
+	daemon "cutaway/07-daemon"
 	"cutaway/final/shim"
 
 	"github.com/moby/moby/api/types/container"
@@ -65,7 +66,7 @@ func (e *Engine) restoreOne(id string) error {
 		return err
 	}
 	if c.record.Host.AutoRemove {
-		return e.remove(c, true)
+		return e.remove(c, daemon.RemoveOptions{Volumes: true})
 	}
 	return nil
 }

@@ -96,19 +96,17 @@ func (e *Engine) launch(c *Container, before func(*plan.Item) error) (*shim.Runn
 // makes exit codes of.
 func (e *Engine) failed(c *Container, cause error) error {
 	r := c.look()
-	errs := []error{e.net.Release(r.ID), c.letGo()}
+	errs := []error{e.net.Release(r.ID), c.letGo(), c.change(func(r *Record) {
+		r.State.Error, r.State.ExitCode = cause.Error(), exitCodeOf(cause)
+		r.State.Address, r.State.Ports = zeroAddress, nil
+		if r.State.Status != container.StateCreated {
+			r.State.Status = container.StateExited
+		}
+	})}
 	if r.Host.AutoRemove {
-		errs = append(errs, e.remove(c, true))
-	} else {
-		errs = append(errs, c.change(func(r *Record) {
-			r.State.Error, r.State.ExitCode = cause.Error(), exitCodeOf(cause)
-			r.State.Address, r.State.Ports = zeroAddress, nil
-			if r.State.Status != container.StateCreated {
-				r.State.Status = container.StateExited
-			}
-		}))
+		errs = append(errs, e.remove(c, daemon.RemoveOptions{Volumes: true}))
 	}
-	c.tell(exitCodeOf(cause), r.Host.AutoRemove)
+	c.tell(exitCodeOf(cause), waiter.forEnd)
 	if daemon.KindOf(cause) != daemon.Internal {
 		return errors.Join(append([]error{cause}, errs...)...)
 	}

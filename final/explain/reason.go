@@ -72,39 +72,45 @@ func reasons(pkg string) map[string]Reason {
 	if !ok {
 		return found
 	}
-	fset := token.NewFileSet()
+	c := collector{found: found, chapter: source.chapter, fset: token.NewFileSet()}
 	entries, _ := source.files.ReadDir(".") // an embedded directory can be read
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), "_test.go") {
 			continue
 		}
 		text, _ := source.files.ReadFile(e.Name())
-		file, err := parser.ParseFile(fset, e.Name(), text, parser.ParseComments)
+		file, err := parser.ParseFile(c.fset, e.Name(), text, parser.ParseComments)
 		if err != nil {
 			continue // it was compiled: this does not happen
 		}
 		for _, decl := range file.Decls {
 			if gen, ok := decl.(*ast.GenDecl); ok && gen.Tok == token.TYPE {
-				read[pkg] = collect(found, gen, path.Join(source.dir, e.Name()), source.chapter, fset)
+				c.collect(gen, path.Join(source.dir, e.Name()))
 			}
 		}
 	}
 	return found
 }
 
+// collector gathers the reasons of one package.
+type collector struct {
+	found   map[string]Reason // by the name of the type
+	chapter string
+	fset    *token.FileSet
+}
+
 // collect adds the types of one declaration.
-func collect(found map[string]Reason, gen *ast.GenDecl, file, chapter string, fset *token.FileSet) map[string]Reason {
+func (c collector) collect(gen *ast.GenDecl, file string) {
 	for _, spec := range gen.Specs {
 		typ := spec.(*ast.TypeSpec)
 		comment := typ.Doc
 		if comment == nil {
 			comment = gen.Doc
 		}
-		r := Reason{File: file, Line: fset.Position(typ.Pos()).Line, Chapter: chapter}
+		r := Reason{File: file, Line: c.fset.Position(typ.Pos()).Line, Chapter: c.chapter}
 		r.Why, r.Pages = split(comment.Text(), typ.Name.Name)
-		found[typ.Name.Name] = r
+		c.found[typ.Name.Name] = r
 	}
-	return found
 }
 
 // split divides a doc comment into the reason and the man pages.

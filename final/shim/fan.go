@@ -36,6 +36,7 @@ type fan struct {
 type attached struct {
 	conn *net.UnixConn
 	what Attach
+	tty  bool          // it gets raw bytes, no frames
 	gone chan struct{} // closed when nothing more will be written to it
 	mu   sync.Mutex    // one frame at a time
 }
@@ -45,7 +46,7 @@ func newFan(tty bool) *fan { return &fan{tty: tty, closed: make(chan struct{})} 
 // add answers a client and makes it a reader, so that it gets everything from
 // its answer on. The channel is closed when it gets nothing more.
 func (f *fan) add(conn *net.UnixConn, what Attach) (<-chan struct{}, error) {
-	a := &attached{conn: conn, what: what, gone: make(chan struct{})}
+	a := &attached{conn: conn, what: what, tty: f.tty, gone: make(chan struct{})}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := writeLine(conn, answer{}, nil); err != nil {
@@ -66,7 +67,7 @@ func (f *fan) write(s stream, data []byte) {
 	readers := slices.Clone(f.attached)
 	f.mu.Unlock()
 	for _, a := range readers {
-		if a.wants(s) && a.write(s, data, f.tty) != nil {
+		if a.wants(s) && a.write(s, data) != nil {
 			f.remove(a)
 		}
 	}
@@ -102,10 +103,10 @@ func (a *attached) wants(s stream) bool {
 // write sends a piece: raw from a terminal, else as a frame of Docker's
 // multiplexed stream, 8 bytes (stream, 0, 0, 0, length in big endian) and the
 // data: Docker Engine API, "Stream format" of ContainerAttach.
-func (a *attached) write(s stream, data []byte, tty bool) error {
+func (a *attached) write(s stream, data []byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if tty {
+	if a.tty {
 		_, err := a.conn.Write(data)
 		return err
 	}

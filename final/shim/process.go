@@ -68,9 +68,9 @@ func (p *process) start(what Spawn, orders *os.File, log *Log) error {
 	files := []*os.File{null, null, null, orders}
 	var connect func()
 	if p.stdio.TTY {
-		connect, err = p.expectTerminal(&files, log)
+		connect, err = p.expectTerminal(&files, sink{log: log})
 	} else {
-		connect, err = p.makePipes(files, log, what.PIDNamespace != "")
+		connect, err = p.makePipes(files, sink{log, what.PIDNamespace != ""})
 	}
 	for _, f := range files {
 		if f != null && f != orders {
@@ -90,7 +90,7 @@ func (p *process) start(what Spawn, orders *os.File, log *Log) error {
 }
 
 // makePipes puts the child's ends into files and returns what starts the pumps.
-func (p *process) makePipes(files []*os.File, log *Log, bounded bool) (func(), error) {
+func (p *process) makePipes(files []*os.File, to sink) (func(), error) {
 	outR, outW, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (p *process) makePipes(files []*os.File, log *Log, bounded bool) (func(), e
 		close(p.fed)
 		var both sync.WaitGroup
 		for r, s := range map[*os.File]stream{outR: stdout, errR: stderr} {
-			both.Go(func() { p.pump(r, s, log, bounded) })
+			both.Go(func() { p.pump(r, s, to) })
 		}
 		p.pumps.Go(func() {
 			both.Wait()
@@ -123,7 +123,7 @@ func (p *process) makePipes(files []*os.File, log *Log, bounded bool) (func(), e
 
 // expectTerminal gives the child a socket on which to send the terminal that it
 // makes inside, and returns what waits for it.
-func (p *process) expectTerminal(files *[]*os.File, log *Log) (func(), error) {
+func (p *process) expectTerminal(files *[]*os.File, to sink) (func(), error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socketpair", err)
@@ -138,7 +138,7 @@ func (p *process) expectTerminal(files *[]*os.File, log *Log) (func(), error) {
 				return // the child failed before; it says why elsewhere
 			}
 			p.setTerminal(master)
-			p.pump(master, stdout, log, false)
+			p.pump(master, stdout, to)
 		})
 	}, nil
 }
@@ -222,16 +222,22 @@ func enterPID(path string) error {
 	return nil
 }
 
-// pump gives what a process writes to the log and to the attached. Bounded
-// means that the writers may outlive the process (exec's background children):
-// then the pump ends when they were silent for ioGrace after its end.
-func (p *process) pump(r *os.File, s stream, log *Log, bounded bool) {
+// sink is where the output of a process goes besides to the attached.
+type sink struct {
+	log *Log // nil = nowhere
+	// bounded means that the writers may outlive the process (exec's background
+	// children): the pump ends when they were silent for ioGrace after its end.
+	bounded bool
+}
+
+// pump gives what a process writes to the log and to the attached.
+func (p *process) pump(r *os.File, s stream, to sink) {
 	defer r.Close()
-	if log != nil {
-		defer log.Flush(s)
+	if to.log != nil {
+		defer to.log.Flush(s)
 	}
 	listenOn := func() { _ = r.SetReadDeadline(time.Now().Add(ioGrace)) }
-	if bounded {
+	if to.bounded {
 		go func() {
 			<-p.reaped
 			listenOn()
@@ -239,13 +245,13 @@ func (p *process) pump(r *os.File, s stream, log *Log, bounded bool) {
 	}
 	buf := make([]byte, 32<<10)
 	for {
-		if bounded && isClosed(p.reaped) {
+		if to.bounded && isClosed(p.reaped) {
 			listenOn()
 		}
 		n, err := r.Read(buf)
 		if n > 0 {
-			if log != nil {
-				log.Write(s, buf[:n])
+			if to.log != nil {
+				to.log.Write(s, buf[:n])
 			}
 			p.out.write(s, buf[:n])
 		}
