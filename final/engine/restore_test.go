@@ -1,0 +1,70 @@
+package engine
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	daemon "cutaway/07-daemon"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// An engine that starts takes over what runs, and learns how the others ended meanwhile.
+func TestTheNextEngineTakesOver(t *testing.T) {
+	w := open(t)
+	w.replaced(func() { w.another("terminal") })
+	killed := w.all()[0].look()
+	w.replaced(func() {
+		require.NoError(t, unix.Kill(killed.State.PID, unix.SIGKILL))
+		require.Eventually(t, func() bool { return unix.Kill(killed.State.PID, 0) != nil }, patience, patience/1000)
+		w.another("rich")
+	})
+	ends, runs := killed.ID, ""
+	for _, c := range w.all() {
+		if id := c.look().ID; id != ends {
+			runs = id
+		}
+	}
+
+	until, err := w.Wait(w.ctx(), ends, container.WaitConditionNotRunning)
+	require.NoError(t, err)
+	require.EqualValues(t, 128+9, w.receive(until))
+	x, err := w.ExecCreate(w.ctx(), runs, container.ExecCreateRequest{Cmd: []string{"id", "-u"}, AttachStdout: true})
+	require.NoError(t, err)
+	stream, err := w.ExecStart(w.ctx(), x, daemon.ExecStartOptions{})
+	require.NoError(t, err)
+	require.Equal(t, "1000\n", demultiplexed(t, stream))
+
+	until, err = w.Wait(w.ctx(), runs, container.WaitConditionNotRunning)
+	require.NoError(t, err)
+	require.NoError(t, w.Kill(w.ctx(), runs, "KILL"))
+	require.EqualValues(t, 128+9, w.receive(until))
+	for _, id := range []string{runs, ends} {
+		require.NoError(t, w.Remove(w.ctx(), id, daemon.RemoveOptions{Volumes: true}))
+	}
+	w.clean("removed by the next engine")
+}
+
+// another has an engine in a process of its own start a container, and end.
+func (w *world) another(kind string) {
+	w.t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s:%s:%d", victimEnv, filepath.Dir(w.o.DataRoot), kind, 1<<20))
+	out, err := cmd.CombinedOutput()
+	require.ErrorContains(w.t, err, "exit status 3", "%s", out)
+}
+
+// replaced ends the engine, does something, and starts the next.
+func (w *world) replaced(meanwhile func()) {
+	w.t.Helper()
+	require.NoError(w.t, w.Close())
+	meanwhile()
+	next, err := Open(w.o)
+	require.NoError(w.t, err)
+	w.Engine = next
+}
