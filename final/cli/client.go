@@ -75,6 +75,9 @@ func (e *dialError) Error() string {
 	if op := (*net.OpError)(nil); errors.As(cause, &op) {
 		cause = op.Err
 	}
+	if errors.Is(cause, os.ErrPermission) {
+		return fmt.Sprintf("cannot connect to the engine at %s: %v; the socket is root's: use sudo", e.host, cause)
+	}
 	return fmt.Sprintf("cannot connect to the engine at %s: %v; is \"cutaway daemon\" running?", e.host, cause)
 }
 

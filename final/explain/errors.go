@@ -38,7 +38,7 @@ func Errors(w io.Writer, o Options) error {
 		if sentence, _, more := strings.Cut(first, ". "); more {
 			first = sentence + "."
 		}
-		out.wrap(first, "    ", "")
+		out.wrap(strings.ReplaceAll(first, "`", ""), "    ", "")
 	}
 	_, err := io.WriteString(w, out.String())
 	return err

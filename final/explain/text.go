@@ -147,7 +147,7 @@ func (pg *page) failure(f *plan.Failure) {
 		pg.wrap(fmt.Sprintf("errno %d: %s", int(f.Errno), f.Errno), "      ", red)
 	}
 	if s, ok := section(f.ID()); ok && s.Cause() != "" {
-		pg.wrap(s.Cause(), "      ", "")
+		pg.wrap(strings.ReplaceAll(s.Cause(), "`", ""), "      ", "")
 		pg.wrap("more: cutaway explain --error "+f.ID(), "      ", dim)
 	}
 }
