@@ -39,9 +39,19 @@ func parents(p string) (list []want) {
 	return list
 }
 
-// claims are the facts that a step stands for. seen tells what was found out
-// before it could be done: whether a file is there.
+// claims are the facts that a step stands for; nil for one that is not known.
+// seen tells what was found out before it could be done: whether a file is there.
 func claims(step plan.Step, seen func(what string) bool) []want {
+	for _, chapter := range []func(plan.Step, func(string) bool) []want{files, tree, process, cgroup, wire, privilege} {
+		if list := chapter(step, seen); list != nil {
+			return list
+		}
+	}
+	return nil
+}
+
+// files is the claims of the steps that make a container's files.
+func files(step plan.Step, seen func(string) bool) []want {
 	switch s := step.(type) {
 	case volume.Directory:
 		return parents(s.Path)
@@ -51,12 +61,13 @@ func claims(step plan.Step, seen func(what string) bool) []want {
 		return fill(s, seen)
 	case unionfs.Mount:
 		return overlay(s, seen)
-	case plan.Clone:
-		return []want{must("clone " + flags(s.New)), must("execve child")}
-	case namespaces.Join:
-		return joined(s)
-	case namespaces.Unshare:
-		return []want{must("unshare " + flags(s.New))}
+	}
+	return nil
+}
+
+// tree is the claims of those that change what is mounted where.
+func tree(step plan.Step, seen func(string) bool) []want {
+	switch s := step.(type) {
 	case namespaces.Propagation:
 		return []want{must("propagation " + propagations[s.Mode] + " of " + s.Target)}
 	case namespaces.Mount:
@@ -69,19 +80,11 @@ func claims(step plan.Step, seen func(what string) bool) []want {
 	case namespaces.Symlink:
 		p := path.Join(s.Root, s.Path)
 		return append(parents(path.Dir(p)), must("symlink "+s.Target+" at "+p))
-	case namespaces.Hostname:
-		return []want{must("sethostname " + s.Name)}
-	case namespaces.Domainname:
-		return []want{must("setdomainname " + s.Name)}
-	case namespaces.Sysctl:
-		return []want{must("write /proc/sys/" + strings.ReplaceAll(s.Key, ".", "/") + ": " + s.Value)}
 	case chroot.Pivot:
 		return []want{
 			must("chdir " + s.Root), must("pivot_root"), must("fchdir"), must("propagation MS_REC|MS_SLAVE of ."),
 			must("umount .", "MNT_DETACH"), must("chdir /"),
 		}
-	case plan.Workdir:
-		return append(parents(s.Path), must("chdir "+s.Path))
 	case namespaces.Mask:
 		return masked(s, seen)
 	case namespaces.ReadOnly:
@@ -91,13 +94,30 @@ func claims(step plan.Step, seen func(what string) bool) []want {
 		}
 		return []want{must("bind " + p + " on " + p + " MS_BIND|MS_RDONLY|MS_REC"), must("remount "+p, "MS_RDONLY")}
 	}
-	if list := cgroup(step, seen); list != nil {
-		return list
+	return nil
+}
+
+// process is the claims of those about namespaces, and of the process itself.
+func process(step plan.Step, _ func(string) bool) []want {
+	switch s := step.(type) {
+	case plan.Clone:
+		return []want{must("clone " + flags(s.New)), must("execve child")}
+	case namespaces.Join:
+		return joined(s)
+	case namespaces.Unshare:
+		return []want{must("unshare " + flags(s.New))}
+	case namespaces.Hostname:
+		return []want{must("sethostname " + s.Name)}
+	case namespaces.Domainname:
+		return []want{must("setdomainname " + s.Name)}
+	case namespaces.Sysctl:
+		return []want{must("write /proc/sys/" + strings.ReplaceAll(s.Key, ".", "/") + ": " + s.Value)}
+	case plan.Workdir:
+		return append(parents(s.Path), must("chdir "+s.Path))
+	case shim.Terminal:
+		return terminal(s)
 	}
-	if list := wire(step); list != nil {
-		return list
-	}
-	return privilege(step, seen)
+	return nil
 }
 
 // cgroup is the claims of chapter 3's steps.
@@ -124,7 +144,8 @@ func cgroup(step plan.Step, seen func(string) bool) (list []want) {
 		list = []want{must("write " + s.Path + ": " + s.Value)}
 	case cgroups.Devices:
 		if s.BPF {
-			return []want{must("bpf BPF_PROG_LOAD", "BPF_PROG_TYPE_CGROUP_DEVICE"), must("bpf BPF_PROG_ATTACH", "BPF_CGROUP_DEVICE"), maybe("bpf BPF_PROG_DETACH")}
+			return []want{must("bpf BPF_PROG_LOAD", "BPF_PROG_TYPE_CGROUP_DEVICE"), must("bpf BPF_PROG_ATTACH", "BPF_CGROUP_DEVICE"), maybe("bpf BPF_PROG_DETACH"),
+				maybe("prlimit64 RLIMIT_MEMLOCK *")} // tried, and put back: cilium/ebpf, rlimit
 		}
 		for _, r := range s.Rules {
 			file := map[bool]string{true: "allow", false: "deny"}[r.Allow]
@@ -139,7 +160,7 @@ func cgroup(step plan.Step, seen func(string) bool) (list []want) {
 }
 
 // wire is the claims of chapter 6's steps.
-func wire(step plan.Step) []want {
+func wire(step plan.Step, _ func(string) bool) []want {
 	enter := func(netns string, then ...want) []want {
 		if netns == "" {
 			return then
@@ -200,8 +221,6 @@ func wire(step plan.Step) []want {
 // privilege is the claims of the last steps.
 func privilege(step plan.Step, seen func(string) bool) (list []want) {
 	switch s := step.(type) {
-	case shim.Terminal:
-		return terminal(s)
 	case security.OOMScore:
 		return []want{must("create /proc/self/oom_score_adj"), must("write /proc/self/oom_score_adj: " + strconv.Itoa(s.Adjust))}
 	case security.Rlimit:

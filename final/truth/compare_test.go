@@ -2,6 +2,7 @@ package truth
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -108,12 +109,18 @@ var performers = map[plan.Lane]string{
 // is not this step's.
 func (w *window) compare(p *plan.Plan) (lies []string) {
 	w.claimed = make([]bool, len(w.facts))
-	after := map[plan.Lane]int{}
+	after := map[plan.Lane]int{plan.Base: 0} // the last fact of each lane
 	for i, it := range p.Items {
 		if it.State != plan.Done {
 			lies = append(lies, fmt.Sprintf("step %d, %s, is %q", i+1, it.Name(), it.State))
 		}
+		if it.Lane == plan.Inside && after[it.Lane] == 0 { // which begins when all others have ended
+			after[it.Lane] = slices.Max(slices.Collect(maps.Values(after)))
+		}
 		last := after[it.Lane]
+		if len(w.wants(it)) == 0 {
+			lies = append(lies, fmt.Sprintf("step %d, %s, stands for nothing that claims_test.go knows", i+1, it.Name()))
+		}
 		for _, x := range w.wants(it) {
 			if x.maybe {
 				continue

@@ -31,11 +31,11 @@ func flags(list []namespaces.Kind) string {
 
 func joined(s namespaces.Join) []want {
 	list := []want{must("setns " + kinds[s.Kind] + " " + s.Path)}
-	switch s.Kind {
-	case namespaces.PID: // which only a new process can be in
+	if s.Kind == namespaces.PID { // which only a new process can be in
 		return append(list, must("clone"), must("execve child"))
-	case namespaces.Mnt:
-		list = append([]want{must("unshare CLONE_FS")}, list...)
+	}
+	if s.Kind == namespaces.Mnt {
+		return append([]want{must("unshare CLONE_FS")}, list...)
 	}
 	return list
 }

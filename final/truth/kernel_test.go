@@ -81,11 +81,18 @@ func (w *witness) process(pid int) int {
 	}
 }
 
-func (w *witness) add(c call, what string) { w.put(c, what, false) }
+// add notes a fact.
+func (w *witness) add(c call, what string) { w.facts = append(w.facts, w.fact(c, what)) }
 
-// put notes a fact; a bool because it is about the fact and not the function.
-func (w *witness) put(c call, what string, soft bool) {
-	w.facts = append(w.facts, fact{w.actor(c.pid), w.process(c.pid), what, strings.Join(c.args, ", "), soft, c.line})
+// glimpse notes that somebody looked.
+func (w *witness) glimpse(c call, what string) {
+	f := w.fact(c, what)
+	f.soft = true
+	w.facts = append(w.facts, f)
+}
+
+func (w *witness) fact(c call, what string) fact {
+	return fact{who: w.actor(c.pid), pid: w.process(c.pid), what: what, raw: strings.Join(c.args, ", "), line: c.line}
 }
 
 // absent are the errors that a step may meet and be content with.
@@ -113,9 +120,9 @@ func (w *witness) failed(c call) {
 	reason, _, _ := strings.Cut(strings.TrimPrefix(c.ret, "-1 "), " ")
 	switch {
 	case strings.HasPrefix(c.name, "openat") && slices.Contains(absent, reason):
-		w.put(c, "absent "+w.at(c, 0), true)
+		w.glimpse(c, "absent "+w.at(c, 0))
 	case c.name == "prctl" && c.arg(0) == "PR_CAPBSET_READ":
-		w.put(c, "prctl PR_CAPBSET_READ "+c.arg(1)+" = "+reason, true)
+		w.glimpse(c, "prctl PR_CAPBSET_READ "+c.arg(1)+" = "+reason)
 	}
 }
 

@@ -17,7 +17,7 @@ var meanings = map[string]func(*witness, call){
 	},
 	"read": func(w *witness, c call) {
 		if s := text(c.arg(1)); strings.HasPrefix(s, "POST ") || strings.HasPrefix(s, `{"steps":`) {
-			w.put(c, "read "+s, true)
+			w.glimpse(c, "read "+s)
 		}
 	},
 	"unshare": func(w *witness, c call) {
@@ -86,7 +86,11 @@ var meanings = map[string]func(*witness, call){
 	"sethostname":   func(w *witness, c call) { w.add(c, "sethostname "+text(c.arg(0))) },
 	"setdomainname": func(w *witness, c call) { w.add(c, "setdomainname "+text(c.arg(0))) },
 	"bpf": func(w *witness, c call) {
-		w.put(c, "bpf "+c.arg(0), c.arg(0) != "BPF_PROG_ATTACH" && c.arg(0) != "BPF_PROG_DETACH")
+		if what := c.arg(0); what == "BPF_PROG_ATTACH" || what == "BPF_PROG_DETACH" {
+			w.add(c, "bpf "+what)
+		} else {
+			w.glimpse(c, "bpf "+what)
+		}
 	},
 	"prctl": controlled,
 	"capset": func(w *witness, c call) {
@@ -94,7 +98,7 @@ var meanings = map[string]func(*witness, call){
 	},
 	"prlimit64": func(w *witness, c call) {
 		if c.arg(2) == "NULL" {
-			w.put(c, "limit "+c.arg(1)+" "+c.arg(3), true)
+			w.glimpse(c, "limit "+c.arg(1)+" "+c.arg(3))
 			return
 		}
 		w.add(c, "prlimit64 "+c.arg(1)+" "+c.arg(2))
@@ -200,7 +204,7 @@ func wrote(w *witness, c call) {
 		w.add(c, "write "+p+": "+text(c.arg(1)))
 	}
 	if w.actor(c.pid) == "daemon" && strings.HasPrefix(text(c.arg(1)), "HTTP/1.1 ") {
-		w.put(c, "answer", true)
+		w.glimpse(c, "answer")
 	}
 }
 
@@ -209,7 +213,7 @@ func controlled(w *witness, c call) {
 	switch {
 	case option == "PR_CAPBSET_READ":
 		value, _, _ := strings.Cut(c.ret, " ")
-		w.put(c, "prctl "+option+" "+c.arg(1)+" = "+value, true)
+		w.glimpse(c, "prctl "+option+" "+c.arg(1)+" = "+value)
 	case option == "PR_SET_VMA" || strings.HasPrefix(option, "PR_GET_"):
 	case option == "PR_CAP_AMBIENT":
 		w.add(c, "prctl "+option+" "+c.arg(1)+" "+c.arg(2))

@@ -64,7 +64,9 @@ func sent(w *witness, c call) {
 		if what == "" {
 			continue
 		}
-		w.facts = append(w.facts, fact{w.actor(c.pid), w.process(c.pid), what, msg.body, soft, c.line})
+		f := w.fact(c, what)
+		f.raw, f.soft = msg.body, soft
+		w.facts = append(w.facts, f)
 	}
 }
 
