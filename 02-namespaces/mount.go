@@ -2,6 +2,7 @@ package namespaces
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -91,7 +92,7 @@ func (m Mount) attach(opts parsed) error {
 	defer target.Close()
 	err = unix.Mount(m.Source, fdPath(target), m.Type, opts.flags, opts.data)
 	switch {
-	case err == unix.ENOTDIR && opts.is(unix.MS_BIND):
+	case errors.Is(err, unix.ENOTDIR) && opts.is(unix.MS_BIND):
 		return fmt.Errorf("bind %q: %w: a file can be mounted on a file only, and a directory on a directory", m.Source, pathError("mount", target.Name(), err))
 	case err != nil:
 		return fmt.Errorf("%s %q: %w", cmp.Or(m.Type, "bind"), m.Source, pathError("mount", target.Name(), err))

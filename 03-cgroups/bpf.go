@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -92,8 +93,8 @@ func compile(rules []DeviceRule) asm.Instructions {
 		asm.LoadMem(asm.R3, asm.R1, 4, asm.Word), // major
 		asm.LoadMem(asm.R4, asm.R1, 8, asm.Word), // minor
 	}
-	for i := len(rules) - 1; i >= 0; i-- {
-		prog = append(prog, compileRule(rules[i], fmt.Sprintf("before-%d", i))...)
+	for i, rule := range slices.Backward(rules) {
+		prog = append(prog, compileRule(rule, fmt.Sprintf("before-%d", i))...)
 		// The jump target is the next instruction, whatever it is.
 		prog = append(prog, asm.Mov.Reg(asm.R0, asm.R5).WithSymbol(fmt.Sprintf("before-%d", i)))
 	}

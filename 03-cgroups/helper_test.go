@@ -53,7 +53,7 @@ func helpWait(string) error {
 // helpSpin uses the processor.
 func helpSpin(string) error {
 	fmt.Println("ready")
-	for n := 0; ; n++ { //nolint:revive // this is the purpose
+	for n := 0; ; n++ {
 	}
 }
 

@@ -103,7 +103,7 @@ func (s Set) accepts(got string) bool {
 		return slices.Equal(expand(got), expand(s.Value))
 	}
 	fields := strings.Fields(got)
-	for _, want := range strings.Fields(s.Value) {
+	for want := range strings.FieldsSeq(s.Value) {
 		if !slices.Contains(fields, want) {
 			return false
 		}

@@ -128,8 +128,7 @@ func (a *app) status(err error) int {
 		return 0
 	}
 	code := 1
-	var exit exitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[exitError](err); ok {
 		code = exit.code
 		if exit.err == nil {
 			return code

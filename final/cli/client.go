@@ -215,7 +215,7 @@ func (c *client) hijack(ctx context.Context, what call) (*hijacked, error) {
 		return nil, err
 	}
 	reader := bufio.NewReader(conn)
-	answer, err := exchange(conn, reader, r)
+	answer, err := exchange(conn, reader, r) //nolint:bodyclose // the connection is the body, and is handed on
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

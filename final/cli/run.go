@@ -196,7 +196,7 @@ func (a *app) wait(ctx context.Context, id string, condition container.WaitCondi
 	if err != nil {
 		return nil, err
 	}
-	answer, err := c.send(ctx, call{
+	answer, err := c.send(ctx, call{ //nolint:bodyclose // by the goroutine below
 		method: "POST", path: "/containers/" + id + "/wait",
 		query: url.Values{"condition": {string(condition)}},
 	})

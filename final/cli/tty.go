@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -77,10 +78,8 @@ func (k *keyReader) Read(p []byte) (int, error) {
 	for len(k.out) == 0 {
 		buf := make([]byte, max(1, len(p)))
 		n, err := k.r.Read(buf)
-		for _, b := range buf[:n] {
-			if k.take(b) {
-				return copy(p, k.out), errDetached
-			}
+		if slices.ContainsFunc(buf[:n], k.take) {
+			return copy(p, k.out), errDetached
 		}
 		if err != nil {
 			k.out = append(k.out, k.keys[:k.held]...)

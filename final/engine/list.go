@@ -98,6 +98,8 @@ func (e *Engine) fits(r Record, key, v string) bool {
 		name, value, has := strings.Cut(v, "=")
 		got, ok := r.Config.Labels[name]
 		return ok && (!has || got == value)
+	case "before", "since":
+		return e.isOlder(r, key, v)
 	case "ancestor":
 		img, err := e.images.Get(v)
 		return err == nil && img.ID == r.Image || r.Config.Image == v
@@ -106,7 +108,13 @@ func (e *Engine) fits(r Record, key, v string) bool {
 	case "volume":
 		return slices.ContainsFunc(r.Mounts, func(m container.MountPoint) bool { return m.Name == v || m.Source == v || m.Destination == v })
 	}
-	other, err := e.find(v) // before, since
+	return false
+}
+
+// isOlder tells whether a container was made before, or with "since" after,
+// another one.
+func (e *Engine) isOlder(r Record, key, than string) bool {
+	other, err := e.find(than)
 	if err != nil {
 		return false
 	}

@@ -48,8 +48,7 @@ func (f *Failure) Explain() (id, chapter string) { return f.ID(), f.Chapter }
 
 // fail describes the error that a step returned.
 func fail(s Step, err error) *Failure {
-	var known *Failure
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*Failure](err); ok {
 		return known
 	}
 	f := &Failure{Step: nameOf(s), Message: err.Error(), Chapter: chapterOf(s)}

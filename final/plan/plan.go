@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -112,8 +113,8 @@ func Find[T Step](p *Plan) (T, bool) {
 // error and returns all of them.
 func (p *Plan) Undo() error {
 	var errs []error
-	for i := len(p.Items) - 1; i >= 0; i-- {
-		it := p.Items[i]
+	for _, it := range slices.Backward(p.Items) {
+
 		if it.Lane == Base || it.State == Waiting || it.State == Undone {
 			continue
 		}

@@ -116,7 +116,7 @@ func (l *layer) Uncompressed() (io.ReadCloser, error) {
 // writeTree writes the root file system.
 func writeTree(w *tar.Writer, exe string) error {
 	t := tree{w: w}
-	for _, dir := range strings.Fields("bin dev etc proc root run sys usr usr/bin var var/lib var/log") {
+	for dir := range strings.FieldsSeq("bin dev etc proc root run sys usr usr/bin var var/lib var/log") {
 		t.add(tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755}, "")
 	}
 	t.add(tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}, "")

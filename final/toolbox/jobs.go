@@ -3,6 +3,7 @@ package toolbox
 import (
 	"fmt"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -74,6 +75,7 @@ func rewrite(file *syntax.File, inPlace func(*syntax.CallExpr)) {
 				inPlace(node)
 			case pipe: // the interpreter runs a pipe's end itself, and would take this for the shell's end
 				node.Args = node.Args[1:]
+			case elsewhere: // a process of its own has been made for it
 			}
 		}
 		return true
@@ -91,8 +93,8 @@ const (
 
 // whereIs looks at the nodes around the innermost one.
 func whereIs(nodes []syntax.Node) place {
-	for i := len(nodes) - 1; i >= 0; i-- {
-		switch node := nodes[i].(type) {
+	for _, node := range slices.Backward(nodes) {
+		switch node := node.(type) {
 		case *syntax.Subshell, *syntax.CmdSubst, *syntax.ProcSubst, *syntax.FuncDecl, *syntax.CoprocClause:
 			return elsewhere
 		case *syntax.BinaryCmd:

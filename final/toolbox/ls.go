@@ -112,7 +112,7 @@ func (c *command) details(o options, entries []entry) {
 	}
 	w.Flush()
 	for line := range bytes.Lines(lines.Bytes()) {
-		c.out.Write(bytes.TrimPrefix(line, []byte(" ")))
+		_, _ = c.out.Write(bytes.TrimPrefix(line, []byte(" ")))
 	}
 }
 
@@ -209,14 +209,14 @@ func modeString(m fs.FileMode) string {
 }
 
 // humanSize is a number of bytes as "1.5M".
-func humanSize(bytes uint64) string {
-	n, unit := float64(bytes), 0
+func humanSize(size uint64) string {
+	n, unit := float64(size), 0
 	for n >= 1024 && unit < 5 {
 		n /= 1024
 		unit++
 	}
 	if unit == 0 {
-		return fmt.Sprint(bytes)
+		return fmt.Sprint(size)
 	}
 	return fmt.Sprintf("%.1f%c", n, " KMGTP"[unit])
 }

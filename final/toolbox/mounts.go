@@ -41,10 +41,7 @@ func mount(c *command) error {
 	case 0:
 		return listMounts(c, o["t"])
 	case 2:
-		flags, data, err := mountOptions(o["o"])
-		if err != nil {
-			return err
-		}
+		flags, data := mountOptions(o["o"])
 		if err := unix.Mount(rest[0], rest[1], o["t"], flags, data); err != nil {
 			return &os.PathError{Op: "mount", Path: rest[1], Err: err}
 		}
@@ -67,7 +64,7 @@ func listMounts(c *command, kind string) error {
 }
 
 // mountOptions divides "ro,size=1m" into flags for the kernel and the rest, which is the file system's.
-func mountOptions(s string) (flags uintptr, data string, err error) {
+func mountOptions(s string) (flags uintptr, data string) {
 	var rest []string
 	for option := range strings.SplitSeq(s, ",") {
 		switch option {
@@ -90,7 +87,7 @@ func mountOptions(s string) (flags uintptr, data string, err error) {
 			rest = append(rest, option)
 		}
 	}
-	return flags, strings.Join(rest, ","), nil
+	return flags, strings.Join(rest, ",")
 }
 
 func umount(c *command) error {

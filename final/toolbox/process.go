@@ -227,13 +227,13 @@ func id(c *command) error {
 		return err
 	}
 	uid, gid := uint32(os.Geteuid()), uint32(os.Getegid())
-	user, group := fmt.Sprint(uid), fmt.Sprint(gid)
+	owner, group := fmt.Sprint(uid), fmt.Sprint(gid)
 	if o.has("n") {
-		user, group = userName(uid), groupName(gid)
+		owner, group = userName(uid), groupName(gid)
 	}
 	switch {
 	case o.has("u"):
-		fmt.Fprintln(c.out, user)
+		fmt.Fprintln(c.out, owner)
 	case o.has("g"):
 		fmt.Fprintln(c.out, group)
 	case o.has("G"):

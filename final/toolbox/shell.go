@@ -110,7 +110,7 @@ func (s *shell) whole(script string) int {
 // execute runs a parsed program and returns its status.
 func (s *shell) execute(ctx context.Context, file *syntax.File) int {
 	err := s.runner.Run(ctx, file)
-	if code, ok := interp.IsExitStatus(err); ok {
+	if code, ok := errors.AsType[interp.ExitStatus](err); ok {
 		return int(code)
 	}
 	switch {
@@ -237,7 +237,7 @@ func shellStatus(code uint8) error {
 	if code == 0 {
 		return nil
 	}
-	return interp.NewExitStatus(code)
+	return interp.ExitStatus(code)
 }
 
 // exitStatus is 128 + n after signal n.

@@ -49,7 +49,7 @@ func stress(c *command) error {
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), cpus+1)) // a limit is to be met by the kernel, not by Go
 	for range cpus {
 		go func() {
-			for {
+			for { //nolint:staticcheck // using a processor is the purpose
 			}
 		}()
 	}

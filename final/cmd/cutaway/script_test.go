@@ -62,14 +62,19 @@ func (h *byHand) exit() int {
 	}
 }
 
-// pid waits until the one process in the script's cgroup has become the program.
-func (h *byHand) pid(group, cmdline string) (pid string) {
-	h.t.Helper()
-	require.Eventually(h.t, func() bool {
-		procs, _ := os.ReadFile(filepath.Join(group, "cgroup.procs"))
-		pid = strings.TrimSpace(string(procs))
-		now, _ := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
-		return pid != "" && string(now) == cmdline
+// first waits until a container's shell has started a child: by then Go has set up everything in it, such as its
+// limit of open files. It returns the shell's number.
+func first(t *testing.T, group, cmdline string) (pid string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		data, _ := os.ReadFile(filepath.Join(group, "cgroup.procs"))
+		procs := strings.Fields(string(data))
+		for _, p := range procs {
+			if now, _ := os.ReadFile(filepath.Join("/proc", p, "cmdline")); string(now) == cmdline {
+				pid = p
+			}
+		}
+		return len(procs) == 2 && pid != ""
 	}, patience, 20*time.Millisecond)
 	return pid
 }
@@ -105,7 +110,7 @@ var kindsByHand = map[string][]string{
 	"plain":                     {image},
 	"limits":                    {"-m", "64m", "--memory-reservation", "32m", "--cpus", "0.5", "--cpu-shares", "512", "--cpuset-cpus", "0", "--pids-limit", "50", "--ulimit", "nofile=100:200", "--oom-score-adj", "300", image},
 	"port, environment, place":  {"-p", "18080:80", "-p", "127.0.0.1:18081:81", "-p", "18082:82/udp", "-e", "A=b c", "-e", "Q='\"$x\\", "-e", "N=1\n2", "-e", "a.b=c", "-w", "/var/some where", image},
-	"volume, user, read-only":   {"-v", "VOLUME:/data", "-v", "VOLUME:/more:ro", "-v", "named:/etc", "-u", "guest", "--read-only", image},
+	"volume, user, read-only":   {"-v", "VOLUME:/data", "-v", "VOLUME:/more:ro", "-v", "named:/etc", "-v", "fresh:/not/there", "-u", "guest", "--read-only", image},
 	"user by number and groups": {"-u", "1234:tty", "--group-add", "guest", "--group-add", "77", image},
 	"no network, capabilities":  {"--network", "none", "--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--cap-add", "SETUID", "--security-opt", "no-new-privileges", image},
 	"hostname, tmpfs, sysctl":   {"--hostname", "box", "--tmpfs", "/scratch:size=1m,mode=700", "--sysctl", "net.ipv4.ip_unprivileged_port_start=80", image},
@@ -119,11 +124,12 @@ func TestAScriptMakesTheSameContainer(t *testing.T) {
 			for i := range args {
 				args[i] = strings.Replace(args[i], "VOLUME", volume, 1)
 			}
-			id := cutaway(t, append(append([]string{"run", "-d"}, args...), "sleep", "1000")...)
-			pid := cutaway(t, "inspect", "-f", "{{.State.Pid}}", id)
+			id := cutaway(t, append(append([]string{"run", "-d"}, args...), "sh", "-c", "sleep 1000; true")...)
+			const cmdline = "sh\x00-c\x00sleep 1000; true\x00"
 			groups := groupsOf(t, id)
+			pid := first(t, groups[0], cmdline)
+			require.Equal(t, cutaway(t, "inspect", "-f", "{{.State.Pid}}", id), pid)
 			engine := factsOf(t, subject{pid, groups, "veth" + id[:7]})
-			cmdline := read(t, "/proc/"+pid+"/cmdline")
 			require.Equal(t, 125, hand(t, cutaway(t, "explain", "--script", id)).exit(), "while the engine's container runs")
 			cutaway(t, "kill", id)
 			gone := func() bool { _, err := os.Stat(groups[0]); return err != nil }
@@ -134,8 +140,8 @@ func TestAScriptMakesTheSameContainer(t *testing.T) {
 			for _, g := range groups {
 				own = append(own, g+".by-hand")
 			}
-			script := factsOf(t, subject{h.pid(own[0], cmdline), own, "hand" + id[:7]})
-			require.Equal(t, len(engine), len(script))
+			script := factsOf(t, subject{first(t, own[0], cmdline), own, "hand" + id[:7]})
+			require.Len(t, script, len(engine))
 			for what := range engine {
 				require.Equal(t, engine[what], script[strings.Replace(what, id, id+".by-hand", 1)], what)
 			}
