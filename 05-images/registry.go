@@ -91,8 +91,13 @@ func (r Registry) connect(ctx context.Context, ref Reference, scopes ...string) 
 	return s, nil
 }
 
+// answerTimeout is how long a registry may think before it begins to answer; a
+// push of a large layer makes it think longest.
+const answerTimeout = time.Minute
+
 func (r Registry) transport(host string) (httpsOnly, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.ResponseHeaderTimeout = answerTimeout
 	t.DisableCompression = true // a digest is about the bytes as they are stored
 	files, err := filepath.Glob(filepath.Join(r.CertsDir, host, "*.crt"))
 	if r.CertsDir == "" || err != nil || len(files) == 0 {

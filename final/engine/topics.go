@@ -30,6 +30,7 @@ var (
 	pullUnauthorized = daemon.Topic{ID: "pull.Unauthorized", Chapter: "chapters/05-images.md"}
 	pullUnreachable  = daemon.Topic{ID: "pull.Unreachable", Chapter: "chapters/05-images.md"}
 	pullDigest       = daemon.Topic{ID: "pull.Digest", Chapter: "chapters/05-images.md"}
+	pullFailed       = daemon.Topic{ID: "pull.Failed", Chapter: "chapters/05-images.md"}
 	pullPlain        = daemon.Topic{ID: "pull.PlainHTTP", Chapter: "chapters/05-images.md"}
 
 	badPort       = daemon.Topic{ID: "port.Invalid", Chapter: "chapters/06-network.md"}
@@ -76,5 +77,8 @@ func aboutPull(err error) error {
 			return known.topic.About(err)
 		}
 	}
-	return err
+	if err == nil {
+		return nil
+	}
+	return pullFailed.About(err)
 }
