@@ -72,7 +72,7 @@ func (a *app) object(ctx context.Context, ref, kind string) (json.RawMessage, er
 			return object, err
 		}
 	}
-	return nil, fmt.Errorf("no such %s: %s", cmpOr(kind, "object"), ref)
+	return nil, noObject.about(fmt.Errorf("no such %s: %s", cmpOr(kind, "object"), ref))
 }
 
 func (a *app) printObjects(objects []json.RawMessage, format string) error {

@@ -15,6 +15,7 @@ var (
 	noEngine   = topic{"client.NoEngine", "chapters/07-daemon.md"}
 	badHost    = topic{"client.Host", "chapters/07-daemon.md"}
 	noTerminal = topic{"client.Terminal", "chapters/08-final.md"}
+	noObject   = topic{"container.NotFound", "chapters/07-daemon.md"}
 )
 
 // about gives an error a topic.
