@@ -60,7 +60,7 @@ func Script(w io.Writer, p *plan.Plan) error {
 	s := &script{plan: p, rename: renames(p, pivot.Root), told: map[string]bool{}}
 	s.head(filepath.Dir(filepath.Dir(filepath.Dir(pivot.Root))))
 	s.line("%s", prologue)
-	s.line("%s", engineRuns(p))
+	s.directory()
 	s.host(plan.Base, "The host's side of the network, once for all containers: made only if it is missing")
 	s.host(plan.Root, "Its files")
 	s.host(plan.Limits, "Its limits")
@@ -164,16 +164,17 @@ func (s *script) head(dataRoot string) {
 	s.line("export ID T R %s\n\n", map[bool]string{true: "CG"}[grouped])
 }
 
-// engineRuns is the check that the engine's container does not run.
-func engineRuns(p *plan.Plan) string {
-	group, ok := plan.Find[cgroups.Create](p)
-	if !ok || len(group.Paths) == 0 {
-		return ""
+// directory makes the script's own directory, unless the engine's container
+// runs: then its cgroup exists.
+func (s *script) directory() {
+	s.section("A directory for all that is only for this script")
+	s.line("")
+	if group, ok := plan.Find[cgroups.Create](s.plan); ok && len(group.Paths) > 0 {
+		s.line("if [ -d %s\"$ID\" ]; then", quote(strings.Replace(group.Paths[0], s.plan.Container, "", 1)))
+		s.line("    echo \"the engine runs this container: stop it first\" >&2\n    exit 125\nfi")
 	}
-	at := strings.Replace(group.Paths[0], p.Container, "", 1)
-	return "if [ -d " + quote(at) + "\"$ID\" ]; then\n" +
-		"    echo \"the engine runs this container: stop it first\" >&2\n    exit 125\nfi\n" +
-		"mkdir --mode=700 \"$T\" # or this script runs already\nlater rm -rf --one-file-system \"$T\"\nmkdir \"$R\""
+	s.line("mkdir --mode=700 \"$T\" # it exists if this script runs already")
+	s.line("later rm -rf --one-file-system \"$T\"\nmkdir \"$R\"")
 }
 
 // host writes a lane of the host.

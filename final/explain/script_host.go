@@ -23,6 +23,10 @@ func (s *script) step(it *plan.Item) {
 	case volume.File:
 		step.Content = it.Step.(volume.File).Content
 		s.command(step)
+	case volume.Fill:
+		s.line("at=$(place %s)", quote(step.From))
+		step.Root, step.From = "/__AT__", ""
+		s.command(step)
 	case cgroups.Create:
 		s.groups(step)
 	case cgroups.Join, cgroups.Devices, cgroups.Inherit:

@@ -54,7 +54,7 @@ func (s *script) enter() {
 	}
 	s.line("exec %s bash -euo pipefail -c build", unshare)
 	s.indent = ""
-	s.line("}\n")
+	s.line("}\n\n")
 }
 
 // build writes the function that makes the container's tree, and ends with
@@ -216,7 +216,7 @@ func (s *script) exec(e plan.Exec) {
 	} else {
 		s.line("# It has a session of its own, so that no key of the script's terminal sends it a signal.")
 	}
-	s.line("exec " + session + "env --ignore-environment --default-signal \"${environment[@]}\" \\")
+	s.line("exec %senv --ignore-environment --default-signal \"${environment[@]}\" \\", session)
 	s.line("    \"$setpriv\" \"${privileges[@]}\" \\")
 	s.line("    \"$BASH\" -p -c 'echo >&4; read -ru 3; exec 3<&- 4>&-; %sexec -- \"$@\"' bash \\", unwanted(e.Env))
 	s.WriteString("    " + strings.Join(args, " ") + "\n")

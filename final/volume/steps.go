@@ -145,10 +145,10 @@ func copyFile(from, to *os.Root, name string) error {
 	return errors.Join(err, out.Close())
 }
 
-// String is cp(1), if the volume is empty.
+// String is cp(1), if the volume is empty and the image has something there.
 func (f Fill) String() string {
-	to := quote(f.To)
-	return fmt.Sprintf(`[ "$(ls -A %s)" ] || cp -a %s/. %s`, to, quote(filepath.Join(f.Root, f.From)), to)
+	from, to := quote(filepath.Join(f.Root, f.From)), quote(f.To)
+	return fmt.Sprintf(`[ ! -d %[1]s ] || [ "$(ls -A %[2]s)" ] || cp -a %[1]s/. %[2]s`, from, to)
 }
 
 // quote makes one word of a POSIX shell of s.
