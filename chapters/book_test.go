@@ -77,6 +77,14 @@ func TestTranscriptsAreWhatTheCommandsPrint(t *testing.T) {
 		}
 		t.Run(old.Path, func(t *testing.T) {
 			page, problems := old.Transcripts("CUTAWAY="+bin+"/cutaway", "PATH="+bin+":"+os.Getenv("PATH"))
+			// A page shows the usual order of things. On a busy machine one run may show another; what is
+			// stale is so every time.
+			for range 2 {
+				if len(problems) == 0 && page.Text == old.Text {
+					break
+				}
+				page, problems = old.Transcripts("CUTAWAY="+bin+"/cutaway", "PATH="+bin+":"+os.Getenv("PATH"))
+			}
 			for _, p := range problems {
 				t.Error(p)
 			}

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC1091,SC2016,SC2154
 # varies: in [0-9]+ of [0-9]+ periods
+# varies: [0-9]+ killed
 . chapters/scripts/session.bash
 tools=$(mktemp -d)
 go build -o "$tools/limit" ./03-cgroups/cmd/limit || exit

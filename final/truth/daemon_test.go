@@ -95,9 +95,9 @@ func (d *traced) trace() []call {
 // remove removes all containers.
 func (d *traced) remove() {
 	var list []struct{ ID string }
-	d.call(http.MethodGet, "/containers/json?all=1", nil, &list)
+	d.call("GET /containers/json?all=1", nil, &list)
 	for _, c := range list {
-		d.call(http.MethodDelete, "/containers/"+c.ID+"?force=1&v=1", nil, nil)
+		d.call("DELETE /containers/"+c.ID+"?force=1&v=1", nil, nil)
 	}
 }
 
@@ -117,9 +117,10 @@ func (d *traced) stop() {
 	require.NoError(d.t, os.RemoveAll(d.dir))
 }
 
-// call makes one request of the API; answer is what is to be decoded, or nil.
-func (d *traced) call(method, path string, body, answer any) {
+// call makes one request of the API, such as "GET /info"; answer is what is to be decoded, or nil.
+func (d *traced) call(what string, body, answer any) {
 	d.t.Helper()
+	method, path, _ := strings.Cut(what, " ")
 	data, err := json.Marshal(body)
 	require.NoError(d.t, err)
 	req, err := http.NewRequest(method, "http://daemon"+path, bytes.NewReader(data))

@@ -49,9 +49,9 @@ var meanings = map[string]func(*witness, call){
 	"mount_setattr": func(w *witness, c call) {
 		w.add(c, "mount_setattr "+w.at(c, 0))
 	},
-	"open":    func(w *witness, c call) { opened(w, c, w.name(c, text(c.arg(0))), c.arg(1)) },
-	"openat":  func(w *witness, c call) { opened(w, c, w.at(c, 0), c.arg(2)) },
-	"openat2": func(w *witness, c call) { opened(w, c, w.at(c, 0), c.arg(2)) },
+	"open":    func(w *witness, c call) { opened(w, c, file{w.name(c, text(c.arg(0))), c.arg(1)}) },
+	"openat":  func(w *witness, c call) { opened(w, c, file{w.at(c, 0), c.arg(2)}) },
+	"openat2": func(w *witness, c call) { opened(w, c, file{w.at(c, 0), c.arg(2)}) },
 	"mkdir":   func(w *witness, c call) { w.change(c, "mkdir", w.name(c, text(c.arg(0)))) },
 	"mkdirat": func(w *witness, c call) { w.change(c, "mkdir", w.at(c, 0)) },
 	"mknodat": func(w *witness, c call) {
@@ -191,11 +191,14 @@ func mounted(w *witness, c call) {
 	}
 }
 
+// file is what was opened, and how.
+type file struct{ name, flags string }
+
 // opened remembers the descriptor, and is a fact if it makes a file.
-func opened(w *witness, c call, name, flags string) {
-	w.opened(c, name)
-	if strings.Contains(flags, "O_CREAT") {
-		w.change(c, "create", name)
+func opened(w *witness, c call, f file) {
+	w.opened(c, f.name)
+	if strings.Contains(f.flags, "O_CREAT") {
+		w.change(c, "create", f.name)
 	}
 }
 

@@ -3,7 +3,6 @@ package truth
 import (
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -81,18 +80,18 @@ func run(d *traced) (list []started) {
 			name = "?name=plain"
 		}
 		var made container.CreateResponse
-		d.call(http.MethodPost, "/containers/create"+name, r, &made)
+		d.call("POST /containers/create"+name, r, &made)
 		s := started{c.name, "/containers/" + made.ID + "/start", &plan.Plan{}}
-		d.call(http.MethodPost, s.path, nil, nil)
-		d.call(http.MethodGet, "/containers/"+made.ID+"/plan", nil, s.plan)
+		d.call("POST "+s.path, nil, nil)
+		d.call("GET /containers/"+made.ID+"/plan", nil, s.plan)
 		list = append(list, s)
 	}
 	for _, r := range []container.ExecCreateRequest{{Cmd: []string{"true"}, User: "1000"}, {Cmd: []string{"true"}, Tty: true}} {
 		var made container.ExecCreateResponse
-		d.call(http.MethodPost, "/containers/plain/exec", r, &made)
+		d.call("POST /containers/plain/exec", r, &made)
 		s := started{fmt.Sprintf("exec, terminal %t", r.Tty), "/exec/" + made.ID + "/start", &plan.Plan{}}
-		d.call(http.MethodPost, s.path, container.ExecStartRequest{Detach: true, Tty: r.Tty}, nil)
-		d.call(http.MethodGet, "/exec/"+made.ID+"/plan", nil, s.plan)
+		d.call("POST "+s.path, container.ExecStartRequest{Detach: true, Tty: r.Tty}, nil)
+		d.call("GET /exec/"+made.ID+"/plan", nil, s.plan)
 		list = append(list, s)
 	}
 	return list
