@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 
+	chroot "cutaway/01-chroot"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -59,22 +61,23 @@ type Fill struct {
 	To   string // the volume
 }
 
-// Do copies the tree with owners, modes and times. Every path is resolved
-// inside the two directories (os.Root), so that no symbolic link leads out.
+// Do copies the tree with owners, modes and times. From is found as a process in
+// the container would find it, and everything below inside the two directories
+// (os.Root), so that no symbolic link leads out.
 func (f Fill) Do() error {
 	entries, err := os.ReadDir(f.To)
 	if err != nil || len(entries) > 0 {
 		return err
 	}
-	root, err := os.OpenRoot(f.Root)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	from, err := root.OpenRoot(strings.TrimPrefix(filepath.Clean(f.From), "/"))
+	dir, err := chroot.OpenIn(f.Root, f.From, unix.OpenHow{Flags: unix.O_DIRECTORY})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil // the image has nothing there
 	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	from, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", dir.Fd()))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,96 @@
+package runtime
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+
+	namespaces "cutaway/02-namespaces"
+	cgroups "cutaway/03-cgroups"
+	"cutaway/final/plan"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/stretchr/testify/require"
+)
+
+// example is a specification with a bit of everything.
+func example() *specs.Spec {
+	return &specs.Spec{
+		Process: &specs.Process{
+			Terminal: true, Args: []string{"sh"}, Cwd: "/work", NoNewPrivileges: true, OOMScoreAdj: new(int(100)),
+			User: specs.User{UID: 7, GID: 8}, Rlimits: []specs.POSIXRlimit{{Type: "RLIMIT_CORE"}},
+		},
+		Root:     &specs.Root{Path: "/rootfs", Readonly: true},
+		Hostname: "web",
+		Mounts:   []specs.Mount{{Destination: "/proc", Type: "proc", Source: "proc"}},
+		Linux: &specs.Linux{
+			CgroupsPath: "cutaway/test", MaskedPaths: []string{"/proc/kcore"}, ReadonlyPaths: []string{"/proc/sys"},
+			Namespaces: []specs.LinuxNamespace{
+				{Type: specs.MountNamespace}, {Type: specs.PIDNamespace}, {Type: specs.CgroupNamespace},
+				{Type: specs.NetworkNamespace, Path: "/run/netns/x"},
+			},
+		},
+	}
+}
+
+func namesOf(steps []plan.Step) []string {
+	var names []string
+	for _, s := range steps {
+		names = append(names, reflect.TypeOf(s).String())
+	}
+	return names
+}
+
+func TestStepsAreInTheOnlyOrderThatWorks(t *testing.T) {
+	system, err := cgroups.Detect()
+	require.NoError(t, err)
+	c, err := Compile(example(), system)
+	require.NoError(t, err)
+	require.Equal(t, []namespaces.Kind{namespaces.PID}, c.Clone.New)
+	order := []string{
+		"namespaces.Join", "cgroups.Join", "namespaces.Unshare", "namespaces.Propagation", "namespaces.Mount", "namespaces.Device",
+		"shim.Terminal", "chroot.Pivot", "namespaces.Hostname", "plan.Workdir", "namespaces.ReadOnly", "namespaces.Mask",
+		"security.OOMScore", "security.Rlimit", "security.Bounding", "security.User", "security.Capabilities", "security.NoNewPrivileges", "plan.Exec",
+	}
+	names, last := namesOf(c.Inside), -1
+	for _, name := range order {
+		at := slices.Index(names, name)
+		require.Greater(t, at, last, "%s in %v", name, names)
+		last = at
+	}
+	require.Len(t, names, last+1, "execve is the last")
+	require.Contains(t, c.Inside, plan.Step(namespaces.Unshare{New: []namespaces.Kind{namespaces.Mnt, namespaces.Cgroup}}))
+}
+
+func TestWhatCannotBeDoneIsRefused(t *testing.T) {
+	system, err := cgroups.Detect()
+	require.NoError(t, err)
+	for name, spoil := range map[string]func(*specs.Spec){
+		"seccomp":          func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{} },
+		"hooks":            func(s *specs.Spec) { s.Hooks = &specs.Hooks{} },
+		"a user namespace": func(s *specs.Spec) { s.Linux.UIDMappings = []specs.LinuxIDMapping{{}} },
+		"AppArmor":         func(s *specs.Spec) { s.Process.ApparmorProfile = "x" },
+		"no process":       func(s *specs.Spec) { s.Process = nil },
+		"RDMA": func(s *specs.Spec) {
+			s.Linux.Resources = &specs.LinuxResources{Rdma: map[string]specs.LinuxRdma{"x": {}}}
+		},
+	} {
+		s := example()
+		spoil(s)
+		_, err := Compile(s, system)
+		require.ErrorIs(t, err, ErrSpec, name)
+	}
+}
+
+func TestThrottlesAreGatheredByDisk(t *testing.T) {
+	disk := func(minor int64, rate uint64) specs.LinuxThrottleDevice {
+		d := specs.LinuxThrottleDevice{Rate: rate}
+		d.Major, d.Minor = 8, minor
+		return d
+	}
+	got := throttles(&specs.LinuxBlockIO{
+		ThrottleReadBpsDevice:   []specs.LinuxThrottleDevice{disk(0, 1), disk(16, 2)},
+		ThrottleWriteIOPSDevice: []specs.LinuxThrottleDevice{disk(16, 3)},
+	})
+	require.Equal(t, []cgroups.IOLimit{{Major: 8, ReadBPS: 1}, {Major: 8, Minor: 16, ReadBPS: 2, WriteIOPS: 3}}, got)
+}
