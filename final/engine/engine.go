@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -158,8 +159,16 @@ func (e *Engine) openStores() (err error) {
 }
 
 func (e *Engine) findGroups() (err error) {
-	e.groups, err = cgroups.Detect()
-	return err
+	if e.groups, err = cgroups.Detect(); err != nil || e.groups.Mode() != "hybrid" {
+		return err
+	}
+	// A v2 tree beside v1's controllers has at most hugetlb, which no option of
+	// ours needs, and entering a group of it waits for all CPUs.
+	e.groups.Hierarchies = slices.DeleteFunc(e.groups.Hierarchies, func(h cgroups.Hierarchy) bool {
+		needed := func(c string) bool { return c != "hugetlb" }
+		return h.Version == cgroups.V2 && !slices.ContainsFunc(h.Controllers, needed)
+	})
+	return nil
 }
 
 // prepareNetwork makes the bridge and the firewall's table, or finds them.

@@ -39,7 +39,7 @@ type Exec struct {
 // PID namespace already, and joins the others: its mount namespace last, since
 // the paths of the others are the host's.
 func CompileExec(e Exec) []plan.Step {
-	steps := []plan.Step{e.Cgroup}
+	steps := []plan.Step{entering(e.Cgroup)}
 	for _, kind := range []namespaces.Kind{namespaces.Cgroup, namespaces.IPC, namespaces.UTS, namespaces.Net, namespaces.Mnt} {
 		steps = append(steps, namespaces.Join{Kind: kind, Path: NamespaceOf(e.PID, kind)})
 	}

@@ -105,10 +105,16 @@ func (c *Compiled) enter(s *specs.Spec, system *cgroups.System) {
 			c.Clone.New = append(c.Clone.New, kind)
 		}
 	}
-	c.do(system.Join(s.Linux.CgroupsPath))
+	c.do(entering(system.Join(s.Linux.CgroupsPath)))
 	if late != nil {
 		c.do(namespaces.Unshare{New: late})
 	}
+}
+
+// entering joins with the one thread that will be left after execve.
+func entering(j cgroups.Join) cgroups.Join {
+	j.Thread = true
+	return j
 }
 
 // mounts translates the list. "cgroup" is a word for whatever this machine has.

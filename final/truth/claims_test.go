@@ -2,6 +2,7 @@ package truth
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -153,6 +154,10 @@ func cgroup(step plan.Step, seen func(string) bool) (list []want) {
 		}
 	case cgroups.Join:
 		for _, p := range s.Paths {
+			if _, err := os.Stat(path.Dir(path.Dir(p)) + "/tasks"); err == nil && s.Thread { // a v1 hierarchy
+				list = append(list, must("write "+p+"/tasks: 0"))
+				continue
+			}
 			list = append(list, must("write "+p+"/cgroup.procs: 0"))
 		}
 	}
