@@ -332,7 +332,7 @@ func TestJoinIsVerified(t *testing.T) {
 	cmd.Env = append(cmd.Env, "CUTAWAY_HELPER_JOIN="+mustJSON(t, join))
 	out, err := cmd.Output()
 	require.Error(t, err)
-	require.Contains(t, string(out), "/proc/self/cgroup shows it in")
+	require.Contains(t, string(out), "/proc/thread-self/cgroup shows it in")
 }
 
 func TestEventsComeWithoutAsking(t *testing.T) {

@@ -42,6 +42,9 @@ func (e *Engine) Attach(ctx context.Context, ref string, o daemon.AttachOptions)
 	if err != nil {
 		return stream, err
 	}
+	if r.State.Status != container.StateRunning {
+		c.early = append(c.early, live)
+	}
 	stream.Conn = conn{Reader: io.MultiReader(bytes.NewReader(past), live), live: live}
 	return stream, nil
 }

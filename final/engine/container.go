@@ -50,10 +50,11 @@ type State struct {
 type Container struct {
 	dir string
 
-	// verb is held by the one verb that changes the container; it guards shim
-	// and removed.
+	// verb is held by the one verb that changes the container; it guards shim,
+	// early and removed.
 	verb    sync.Mutex
-	shim    *shim.Shim // nil if there is none
+	shim    *shim.Shim       // nil if there is none
+	early   []*shim.Attached // came before the process
 	removed bool
 
 	mu      sync.Mutex // guards what follows; held for moments only

@@ -122,6 +122,9 @@ func (e *Engine) ExecStart(_ context.Context, id string, o daemon.ExecStartOptio
 		if err != nil {
 			return out, err
 		}
+		if err := live.Ready(); err != nil {
+			return out, err
+		}
 		out.Conn = conn{Reader: untilEnded{live, x.ended}, live: live}
 	}
 	running, err := e.launchExec(x, s, stdio)

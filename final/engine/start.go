@@ -61,8 +61,13 @@ func (e *Engine) launch(c *Container, before func(*plan.Item) error) (*shim.Runn
 	}
 	defer ours.Close()
 	var running *shim.Running
+	early := c.early
+	c.early = nil
 	p, err := e.compose(c, func(compiled *runtime.Compiled) plan.Step {
 		return plan.Starting(compiled.Clone, func() (err error) {
+			for _, a := range early { // nothing that the process writes may be missed
+				_ = a.Ready() // an error is a client that has gone again
+			}
 			running, err = s.Spawn("", shim.Spawn{Clone: compiled.Clone, Stdio: stdioOf(c.look().Config), Log: true}, theirs)
 			if err == nil {
 				c.mu.Lock()

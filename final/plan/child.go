@@ -8,10 +8,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
+
+	cgroups "cutaway/03-cgroups"
 )
 
 // The parent and the child speak over one socket:
@@ -34,6 +37,7 @@ import (
 type orders struct {
 	Steps []Wrapped `json:"steps"`
 	Hold  bool      `json:"hold,omitempty"` // wait for a byte before each step
+	Few   bool      `json:"few,omitempty"`  // the cgroup may allow only a few threads
 }
 
 // A Child is a process that waits for its orders at the other end of Conn.
@@ -47,7 +51,7 @@ type Child struct {
 // has become the program. A child that goes away without a failure of its own
 // leaves the last item failed.
 func (c Child) Command(p *Plan, items []*Item) error {
-	o := orders{Hold: c.Before != nil}
+	o := orders{Hold: c.Before != nil, Few: few(p)}
 	for _, it := range items {
 		o.Steps = append(o.Steps, Wrapped{it.Step})
 	}
@@ -63,6 +67,23 @@ func (c Child) Command(p *Plan, items []*Item) error {
 	return nil
 }
 
+// few tells whether the child's cgroup may limit its threads: a plan that makes
+// the cgroup says so itself; one for a process of exec does not know.
+func few(p *Plan) bool {
+	made := false
+	for _, it := range p.Items {
+		switch s := it.Step.(type) {
+		case cgroups.Create:
+			made = true
+		case cgroups.Set:
+			if filepath.Base(s.Path) == "pids.max" {
+				return true
+			}
+		}
+	}
+	return !made
+}
+
 // follow waits for the report on one item. The last item is execve: its success
 // has no report, only the end of the file.
 func (c Child) follow(p *Plan, it *Item, reports *json.Decoder) error {
@@ -74,7 +95,7 @@ func (c Child) follow(p *Plan, it *Item, reports *json.Decoder) error {
 			return fmt.Errorf("let the child go on: %w", err)
 		}
 	}
-	p.note(it, func() { it.State = Begun })
+	// Nothing inside outlives the child, so the journal need not tell of beginnings.
 	start := time.Now()
 	var e entry
 	err := reports.Decode(&e)
@@ -101,7 +122,10 @@ func (c Child) follow(p *Plan, it *Item, reports *json.Decoder) error {
 func Perform(conn io.ReadWriter) error {
 	// Namespaces, capabilities and the user belong to a thread: see 02-namespaces.
 	runtime.LockOSThread()
-	gather()
+	debug.SetGCPercent(-1) // there will be a new memory soon
+	// A signal that was ignored would stay so (signal(7)): one that is caught
+	// is back to its default after execve.
+	signal.Notify(make(chan os.Signal, 1))
 	in := bufio.NewReader(conn)
 	line, err := in.ReadBytes('\n')
 	if err != nil {
@@ -111,8 +135,19 @@ func Perform(conn io.ReadWriter) error {
 	if err := json.Unmarshal(line, &o); err != nil {
 		return fmt.Errorf("read orders: %w", err)
 	}
-	reports := json.NewEncoder(conn)
+	if o.Few {
+		gather()
+	}
+	out := bufio.NewWriter(conn)
+	reports := json.NewEncoder(out)
 	for i, w := range o.Steps {
+		// A parent that is woken for each report is in our way; but it gets all
+		// of them before it has to decide, and before execve.
+		if o.Hold || i%reportsAtOnce == 0 || i == len(o.Steps)-1 {
+			if err := out.Flush(); err != nil {
+				return err
+			}
+		}
 		if o.Hold {
 			if _, err := in.ReadByte(); err != nil {
 				return fmt.Errorf("wait to go on: %w", err)
@@ -128,23 +163,21 @@ func Perform(conn io.ReadWriter) error {
 			err = report
 		}
 		if err != nil {
-			return err
+			return errors.Join(err, out.Flush())
 		}
 	}
-	return nil
+	return out.Flush()
 }
+
+// reportsAtOnce is how many steps a child may be ahead of what its parent knows.
+const reportsAtOnce = 20
 
 // spare is how many threads the runtime may want while the steps are done.
 const spare = 8
 
 // gather has the runtime make its threads now: when the cgroup has been entered,
-// its pids.max may allow no more. What would want more later, the collector and
-// the loop that waits for signals, is switched off or begun here too.
+// its pids.max may allow no more.
 func gather() {
-	debug.SetGCPercent(-1)
-	// A signal that was ignored would stay so (signal(7)): one that is caught
-	// is back to its default after execve.
-	signal.Notify(make(chan os.Signal, 1))
 	var up sync.WaitGroup
 	down := make(chan struct{})
 	for range spare {

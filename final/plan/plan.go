@@ -109,13 +109,23 @@ func Find[T Step](p *Plan) (T, bool) {
 	return none, false
 }
 
-// Undo takes back, last first, every item that was begun. It goes on after an
-// error and returns all of them.
+// Undo takes back, in each lane last first, every item that was begun. It goes
+// on after an error and returns all of them.
 func (p *Plan) Undo() error {
+	lanes := []Lane{Inside, Process, Root, Limits, Wire}
+	errs := make([]error, len(lanes))
+	var wg sync.WaitGroup
+	for i, lane := range lanes {
+		wg.Go(func() { errs[i] = p.undoLane(lane) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (p *Plan) undoLane(lane Lane) error {
 	var errs []error
 	for _, it := range slices.Backward(p.Items) {
-
-		if it.Lane == Base || it.State == Waiting || it.State == Undone {
+		if it.Lane != lane || it.State == Waiting || it.State == Undone {
 			continue
 		}
 		if u, ok := it.Step.(Undoer); ok {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"encoding/json"
@@ -61,7 +62,10 @@ func Launch(p Place) (*Shim, error) {
 		return nil, fmt.Errorf("start shim: %w", err)
 	}
 	go func() { _ = cmd.Wait() }() // its status is of no interest: exit.json has the container's
-	return Connect(p.Socket)
+	// Nobody has to wait until it is up: what we ask it stands in its socket.
+	s := &Shim{socket: p.Socket}
+	s.hold, err = s.request(request{Verb: "hold"}, nil)
+	return s, err
 }
 
 // Connect finds the shim of a container that another engine started. ErrGone if
@@ -79,24 +83,37 @@ func Connect(socket string) (*Shim, error) {
 // Close lets go of the shim: one without a process and without clients ends.
 func (s *Shim) Close() error { return s.hold.Close() }
 
-// ask opens a connection and makes a request over it.
-func (s *Shim) ask(r request, pass *os.File) (*net.UnixConn, answer, error) {
+// request opens a connection and makes a request over it.
+func (s *Shim) request(r request, pass *os.File) (*net.UnixConn, error) {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: s.socket, Net: "unix"})
 	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
-		return nil, answer{}, ErrGone
+		return nil, ErrGone
 	}
+	if err != nil {
+		return nil, err
+	}
+	if err := writeLine(conn, r, pass); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrGone, err), conn.Close())
+	}
+	return conn, nil
+}
+
+// hear waits for the answer to a request.
+func hear(conn *net.UnixConn) (answer, error) {
+	var a answer
+	if _, err := readLine(conn, &a); err != nil {
+		return a, fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	return a, a.err()
+}
+
+// ask makes a request and waits for its answer.
+func (s *Shim) ask(r request, pass *os.File) (*net.UnixConn, answer, error) {
+	conn, err := s.request(r, pass)
 	if err != nil {
 		return nil, answer{}, err
 	}
-	var a answer
-	if err = writeLine(conn, r, pass); err == nil {
-		_, err = readLine(conn, &a)
-	}
-	if err == nil {
-		err = a.err()
-	} else {
-		err = fmt.Errorf("%w: %w", ErrGone, err)
-	}
+	a, err := hear(conn)
 	if err != nil {
 		return nil, a, errors.Join(err, conn.Close())
 	}
@@ -131,10 +148,33 @@ func (s *Shim) Find(id string) (*Running, error) {
 	return &Running{PID: a.PID, conn: conn}, nil
 }
 
-// Attach connects to the streams of a process, spawned or not.
-func (s *Shim) Attach(id string, what Attach, stdio Stdio) (*net.UnixConn, error) {
-	conn, _, err := s.ask(request{Verb: "attach", ID: id, Attach: &what, Spawn: &Spawn{Stdio: stdio}}, nil)
-	return conn, err
+// Attached is a connection with the streams of a process.
+type Attached struct {
+	*net.UnixConn
+	// Ready waits until the shim has made the connection: what the process writes
+	// from then on comes over it. Reading waits for that by itself.
+	Ready func() error
+}
+
+// Attach connects to the streams of a process, spawned or not. It does not wait
+// for the shim, which may be about to start.
+func (s *Shim) Attach(id string, what Attach, stdio Stdio) (*Attached, error) {
+	conn, err := s.request(request{Verb: "attach", ID: id, Attach: &what, Spawn: &Spawn{Stdio: stdio}}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Attached{conn, sync.OnceValue(func() error {
+		_, err := hear(conn)
+		return err
+	})}, nil
+}
+
+// Read reads output, in wire format.
+func (a *Attached) Read(p []byte) (int, error) {
+	if err := a.Ready(); err != nil {
+		return 0, err
+	}
+	return a.UnixConn.Read(p)
 }
 
 // Signal sends a signal to a process. The shim is its parent, so the number

@@ -69,7 +69,7 @@ func (f Fill) Do() error {
 	if err != nil || len(entries) > 0 {
 		return err
 	}
-	dir, err := chroot.OpenIn(f.Root, f.From, unix.OpenHow{Flags: unix.O_DIRECTORY})
+	dir, err := chroot.OpenIn(f.Root, strings.TrimPrefix(f.From, "/"), unix.OpenHow{Flags: unix.O_DIRECTORY})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil // the image has nothing there
 	}
