@@ -95,7 +95,7 @@ func (c Child) follow(p *Plan, it *Item, reports *json.Decoder) error {
 			return fmt.Errorf("let the child go on: %w", err)
 		}
 	}
-	// Nothing inside outlives the child, so the journal need not tell of beginnings.
+	p.note(it, func() { it.State = Begun })
 	start := time.Now()
 	var e entry
 	err := reports.Decode(&e)

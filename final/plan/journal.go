@@ -13,7 +13,9 @@ import (
 
 // A Journal is a plan on disk: plan.json holds the list, written before its
 // first step is begun; journal holds a line for each change since. A line is
-// written before Do is called, so a step without a line was not begun.
+// written before Do is called, so a step without a line was not begun. Steps
+// inside are the exception: nothing of them outlives the child, and it reports
+// them some at a time.
 //
 //	{"i":3,"state":"begun"}
 //	{"i":3,"state":"done","took":184000}
