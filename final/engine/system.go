@@ -68,7 +68,11 @@ func (e *Engine) Info(context.Context) (system.Info, error) {
 func (e *Engine) Version(context.Context) (system.VersionResponse, error) {
 	v := system.VersionResponse{Version: Version, KernelVersion: kernel()}
 	v.Platform.Name = "cutaway"
-	v.Components = []system.ComponentVersion{{Name: "Engine", Version: Version, Details: map[string]string{"KernelVersion": kernel()}}}
+	// Docker's client shows what it finds here, and not the fields above.
+	v.Components = []system.ComponentVersion{{Name: "Engine", Version: Version, Details: map[string]string{
+		"ApiVersion": daemon.MaxVersion.String(), "MinAPIVersion": daemon.MinVersion.String(), "GoVersion": goruntime.Version(),
+		"Os": goruntime.GOOS, "Arch": goruntime.GOARCH, "KernelVersion": kernel(), "Experimental": "false",
+	}}}
 	return v, nil
 }
 
