@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -217,6 +216,3 @@ func (e *Engine) all() []*Container {
 	}
 	return list
 }
-
-// background is the context of what goes on when the client has gone.
-func background(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }

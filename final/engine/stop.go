@@ -136,7 +136,7 @@ func (e *Engine) Restart(ctx context.Context, ref string, o daemon.StopOptions) 
 			return err
 		}
 	}
-	return e.Start(background(ctx), ref)
+	return e.Start(ctx, ref)
 }
 
 // keepOnce lets a container of --rm survive the stop of a restart.

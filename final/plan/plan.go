@@ -112,14 +112,7 @@ func Find[T Step](p *Plan) (T, bool) {
 // Undo takes back, in each lane last first, every item that was begun. It goes
 // on after an error and returns all of them.
 func (p *Plan) Undo() error {
-	lanes := []Lane{Inside, Process, Root, Limits, Wire}
-	errs := make([]error, len(lanes))
-	var wg sync.WaitGroup
-	for i, lane := range lanes {
-		wg.Go(func() { errs[i] = p.undoLane(lane) })
-	}
-	wg.Wait()
-	return errors.Join(errs...)
+	return sideBySide([]Lane{Inside, Process, Root, Limits, Wire}, p.undoLane)
 }
 
 func (p *Plan) undoLane(lane Lane) error {

@@ -35,14 +35,19 @@ func (r *Runner) Run(p *Plan) error {
 
 // host runs the lanes of the host side by side, and waits for all of them.
 func (r *Runner) host(p *Plan) error {
-	lanes := []Lane{Process, Root, Limits, Wire}
-	errs := make([]error, len(lanes))
 	if r.Before != nil {
 		return r.inTurn(p)
 	}
+	return sideBySide([]Lane{Process, Root, Limits, Wire}, p.doLane)
+}
+
+// sideBySide does something with several lanes at once, waits for all of them,
+// and returns all errors.
+func sideBySide(lanes []Lane, do func(Lane) error) error {
+	errs := make([]error, len(lanes))
 	var wg sync.WaitGroup
 	for i, lane := range lanes {
-		wg.Go(func() { errs[i] = r.lane(p, p.Of(lane)) })
+		wg.Go(func() { errs[i] = do(lane) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)
@@ -64,8 +69,9 @@ func (r *Runner) inTurn(p *Plan) error {
 	return nil
 }
 
-func (r *Runner) lane(p *Plan, items []*Item) error {
-	for _, it := range items {
+// doLane does the items of one lane, one after the other.
+func (p *Plan) doLane(lane Lane) error {
+	for _, it := range p.Of(lane) {
 		if err := p.do(it); err != nil {
 			return err
 		}
