@@ -53,6 +53,8 @@ func limit() (status int, err error) {
 		return 0, err
 	}
 	create := sys.Create(name)
+	// "limit … | head -2" must not kill us before the group is removed.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	defer func() { err = errors.Join(err, create.Undo()) }()
 	for _, s := range steps {
 		if *verbose {
