@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -57,6 +58,28 @@ func TestOverlayMountsInThreeWays(t *testing.T) {
 			require.NoError(t, m.Undo(), name)
 		}
 	}
+}
+
+// A volatile layer keeps what was written to it from one mount to the next, as long as the machine lives. Its mark
+// is what the kernel itself refuses: the second mount shows that it was removed.
+func TestOverlayThatIsVolatileMountsAgain(t *testing.T) {
+	s := open(t, "overlay")
+	require.NoError(t, s.Fork("box", deep(t, s, 2)))
+	kept, err := s.Mount("box", t.TempDir())
+	require.NoError(t, err)
+	m := kept.Volatile()
+	for i := range 2 {
+		require.NoError(t, m.Do())
+		mountinfo, err := os.ReadFile("/proc/self/mountinfo")
+		require.NoError(t, err)
+		require.Regexp(t, regexp.QuoteMeta(m.Target)+` .*[ ,=]volatile\b`, string(mountinfo))
+		require.NoError(t, os.WriteFile(filepath.Join(m.Target, fmt.Sprint("run", i)), nil, 0o600))
+		require.NoError(t, m.Undo())
+	}
+	require.ErrorIs(t, kept.Do(), unix.EINVAL, "what may be incomplete is not taken for whole")
+	require.NoError(t, m.Do())
+	require.FileExists(t, filepath.Join(m.Target, "run0"))
+	require.NoError(t, m.Undo())
 }
 
 func TestOverlayInADeepDirectory(t *testing.T) {

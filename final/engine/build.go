@@ -49,6 +49,9 @@ func (e *Engine) compose(c *Container, spawn func(*runtime.Compiled) plan.Step) 
 	if err != nil {
 		return nil, err
 	}
+	if r.Host.AutoRemove { // its files go with it, after a crash too
+		layers = layers.Volatile()
+	}
 	p := plan.New(r.ID)
 	if r.State.Address.IsValid() {
 		for _, step := range e.net.Base() {
