@@ -13,7 +13,7 @@
 //	                    (nothing) ◀────────── exited
 //	                                remove
 //
-// create → create.go; start → start.go and build.go; the end → exit.go; stop
+// create → create.go; start → start.go and compose.go; the end → exit.go; stop
 // and kill → stop.go; remove → remove.go.
 //
 // # On disk
