@@ -60,8 +60,17 @@ lint: lint-tools ## go vet, golangci-lint, shellcheck, govulncheck
 	@.ci/vulncheck $(GOVULNCHECK) ./...
 
 .PHONY: book
-book: ## fill the listings of the book from the code
+book: ## fill the listings and the exercises of the book from the code
 	@$(GO) run ./chapters/cmd/book -w
+	@$(GO) run ./chapters/cmd/exercise book
+
+# CH is a chapter: 01; DIR a directory for the learner's copy, mine/01-chroot if none is named
+.PHONY: exercise grade
+exercise: ## copy a chapter's exercises for you to solve: make exercise CH=01 [DIR=…]
+	@$(GO) run ./chapters/cmd/exercise copy $(CH) $(DIR)
+grade: ## grade your copy by looking at the kernel (root or sudo): make grade CH=01 [DIR=…] [ARGS=--json]
+	@$(GO) build -o bin/exercise ./chapters/cmd/exercise
+	@bin/exercise grade $(filter-out ./...,$(ARGS)) $(CH) $(DIR)
 
 .PHONY: bench-start
 bench-start: build ## time "run --rm … true" beside runc, crun, docker and podman, where installed

@@ -40,8 +40,8 @@ func sources(t *testing.T) []source {
 		switch name := d.Name(); {
 		case err != nil:
 			return err
-		case d.IsDir() && path != root && (name == "testdata" || name == "bin" || strings.HasPrefix(name, ".")):
-			return fs.SkipDir
+		case d.IsDir() && path != root && (name == "testdata" || name == "bin" || name == "mine" || strings.HasPrefix(name, ".")):
+			return fs.SkipDir // "mine": what learners write
 		case filepath.Ext(path) != ".go":
 			return nil
 		}
@@ -72,16 +72,24 @@ func (s source) lines(n ast.Node) int {
 	return s.fset.Position(n.End()).Line - s.fset.Position(n.Pos()).Line + 1
 }
 
-var chapter = regexp.MustCompile(`^0[1-7]-[a-z]+$`)
+var (
+	chapter   = regexp.MustCompile(`^0[1-7]-[a-z]+$`)
+	exercises = regexp.MustCompile(`^0[1-7]-[a-z]+/exercises$`)
+)
 
 // mayImport says which of this repository's packages a file may import:
 //
 //	01 … 07 ──► nothing but themselves      final ──► 01 … 07, final, chapters      tests ──► also chapters/lab
+//	01-chroot/exercises ──► also chapters/exercise, which hands them out: chapters/cmd/exercise ──► all of them
 func (s source) mayImport(path string) bool {
 	path = strings.TrimPrefix(path, "cutaway/")
 	room, _, _ := strings.Cut(path, "/")
 	switch {
 	case s.test && path == "chapters/lab":
+		return true
+	case exercises.MatchString(s.dir()) && path == "chapters/exercise":
+		return true
+	case s.dir() == "chapters/cmd/exercise" && exercises.MatchString(path):
 		return true
 	case s.room == "final" && path == "chapters": // the page of errors, for explain
 		return true

@@ -1,0 +1,125 @@
+// Command exercise hands out a chapter's exercises, and grades them.
+//
+//	exercise copy 01 [DIR]           write a learner's copy of chapter 1 to mine/01-chroot, or DIR
+//	exercise grade [-json] 01 [DIR]  grade it: exit status 0 for full marks, else 1
+//	exercise list [01]               print the tasks
+//	exercise book                    write the tasks into the chapters' pages
+//
+// "make exercise CH=01" and "make grade CH=01" call it. -C names the repository.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"cutaway/chapters/exercise"
+)
+
+const usage = `usage:
+  exercise [-C ROOT] copy CHAPTER [DIR]
+  exercise [-C ROOT] grade [-json] CHAPTER [DIR]
+  exercise list [CHAPTER]
+  exercise [-C ROOT] book`
+
+// errShort is the exit status of a grading that ended short of full marks. Everything has been said.
+var errShort = errors.New("short of full marks")
+
+func main() {
+	root := flag.String("C", ".", "the repository's `directory`")
+	flag.Usage = func() { fmt.Fprintln(os.Stderr, usage) }
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	err := run(ctx, *root, flag.Args())
+	stop()
+	switch {
+	case errors.Is(err, errShort):
+		os.Exit(1)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "exercise:", err)
+		os.Exit(2)
+	}
+}
+
+func run(ctx context.Context, root string, args []string) error {
+	if len(args) == 0 {
+		return errors.New(usage)
+	}
+	verb, args := args[0], args[1:]
+	show := exercise.Report.Text
+	if len(args) > 0 && strings.TrimLeft(args[0], "-") == "json" && verb == "grade" {
+		show, args = exercise.Report.JSON, args[1:]
+	}
+	switch {
+	case verb == "book" && len(args) == 0:
+		return writeSections(root)
+	case verb == "list" && len(args) == 0:
+		return printAll()
+	case len(args) == 0:
+		return errors.New("which chapter? CH=01, for example")
+	case len(args) > 2:
+		return errors.New(usage)
+	}
+	l, err := list(args[0])
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(root, "mine", l.Dir)
+	if len(args) == 2 && args[1] != "" {
+		dir = args[1]
+	}
+	switch verb {
+	case "list":
+		fmt.Print(l.Section())
+		return nil
+	case "copy":
+		return handOut(l, root, dir)
+	case "grade":
+		r, err := exercise.Grading{Root: root, Copy: dir, List: l}.Grade(ctx)
+		if err == nil {
+			err = show(r, os.Stdout)
+		}
+		if err == nil && !r.Full() {
+			err = errShort
+		}
+		return err
+	}
+	return errors.New(usage)
+}
+
+// handOut writes a copy and says what to do with it.
+func handOut(l exercise.List, root, dir string) error {
+	files, err := l.Copy(root, dir)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s is yours. The tasks stand in %s, and all together in README.md:\n\n", dir, strings.Join(files, ", "))
+	for _, e := range l.Exercises {
+		fmt.Printf("  %-12s %d   %s\n", e.Name, e.Points, e.Title)
+	}
+	fmt.Printf("\n%d points. %s tells how many of them you have.\n", l.Points(), gradeCommand(l, root, dir))
+	return nil
+}
+
+func gradeCommand(l exercise.List, root, dir string) string {
+	number, _, _ := strings.Cut(l.Dir, "-")
+	command := "make grade CH=" + number
+	if dir != filepath.Join(root, "mine", l.Dir) {
+		command += " DIR=" + dir
+	}
+	return command
+}
+
+func printAll() error {
+	for _, l := range lists {
+		fmt.Printf("%s, %d points\n\n%s\n", l.Dir, l.Points(), l.Section())
+	}
+	return nil
+}
