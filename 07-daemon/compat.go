@@ -1,9 +1,13 @@
 package daemon
 
 import (
+	"github.com/moby/moby/api/types/build"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/events"
+	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/system"
+	"github.com/moby/moby/api/types/volume"
 )
 
 // oldEvent has the fields that an event had before API 1.52, and the only ones
@@ -63,4 +67,32 @@ func withDefaultBridge(ctr container.InspectResponse) any {
 func text(a interface{ MarshalText() ([]byte, error) }) string {
 	b, _ := a.MarshalText() // netip.Addr never fails
 	return string(b)
+}
+
+// oldDiskUsage is `docker system df` before API 1.52: whole lists, which the
+// client adds up, and one sum that it cannot know.
+type oldDiskUsage struct {
+	LayersSize  int64
+	Images      []image.Summary
+	Containers  []container.Summary
+	Volumes     []volume.Volume
+	BuildCache  []build.CacheRecord
+	BuilderSize int64
+}
+
+func withLists(u system.DiskUsage) oldDiskUsage {
+	var old oldDiskUsage
+	if u.ImageUsage != nil {
+		old.LayersSize, old.Images = u.ImageUsage.TotalSize, orEmpty(u.ImageUsage.Items)
+	}
+	if u.ContainerUsage != nil {
+		old.Containers = orEmpty(u.ContainerUsage.Items)
+	}
+	if u.VolumeUsage != nil {
+		old.Volumes = orEmpty(u.VolumeUsage.Items)
+	}
+	if u.BuildCacheUsage != nil {
+		old.BuildCache, old.BuilderSize = orEmpty(u.BuildCacheUsage.Items), u.BuildCacheUsage.TotalSize
+	}
+	return old
 }

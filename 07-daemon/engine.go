@@ -29,6 +29,9 @@ type Engine struct {
 	Streams   Streams
 	Execs     Execs
 	Images    Images
+	Layers    Layers
+	Transfer  Transfer
+	Upkeep    Upkeep
 	System    System
 	Events    Events
 	Plans     Plans

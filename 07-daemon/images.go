@@ -5,9 +5,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/moby/moby/api/pkg/authconfig"
 	"github.com/moby/moby/api/types/jsonstream"
-	"github.com/moby/moby/api/types/registry"
 )
 
 func (s *Server) imageRoutes() []route {
@@ -17,7 +15,7 @@ func (s *Server) imageRoutes() []route {
 	return []route{
 		{Method: "GET", Path: "/images/json", Handle: s.imageList},
 		{Method: "GET", Path: "/images/{name}/json", Handle: s.imageInspect},
-		{Method: "POST", Path: "/images/create", Handle: s.pull},
+		{Method: "POST", Path: "/images/create", Handle: s.createImage},
 		{Method: "POST", Path: "/images/{name}/tag", Handle: s.tag},
 		{Method: "DELETE", Path: "/images/{name}", Handle: s.imageRemove},
 	}
@@ -45,34 +43,34 @@ func (s *Server) imageInspect(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, http.StatusOK, img)
 }
 
-// pull answers with one JSON object for each line of progress. An error before
-// the first line has a status of its own; after it, the status was sent, and the
-// error is the last line.
+// create pulls an image or, with the parameter fromSrc, imports one.
+func (s *Server) createImage(w http.ResponseWriter, r *http.Request) error {
+	if query(r, "fromSrc") == "" {
+		return s.pull(w, r)
+	}
+	if s.engine.Transfer == nil {
+		return Errorf(NotImplemented, "importing an image is not supported by this engine")
+	}
+	return s.importImage(w, r)
+}
+
 func (s *Server) pull(w http.ResponseWriter, r *http.Request) error {
 	o, err := pullOptions(r)
 	if err != nil {
 		return err
 	}
-	lines := &lineWriter{w: w}
-	err = s.engine.Images.Pull(r.Context(), o, func(m jsonstream.Message) {
-		lines.write(progressLine{Message: m})
+	return streamProgress(w, func(progress func(jsonstream.Message)) error {
+		return s.engine.Images.Pull(r.Context(), o, progress)
 	})
-	if err != nil && lines.begun {
-		lines.write(failureLine(err))
-	}
-	return err
 }
 
 func pullOptions(r *http.Request) (PullOptions, error) {
 	from, tag := query(r, "fromImage"), query(r, "tag")
 	if from == "" {
-		return PullOptions{}, Errorf(NotImplemented, "importing an image is not supported: fromImage is empty")
+		return PullOptions{}, Errorf(Invalid, "neither fromImage nor fromSrc says which image")
 	}
-	o := PullOptions{Platform: query(r, "platform")}
+	o := PullOptions{Platform: query(r, "platform"), Auth: credentials(r)}
 	o.Ref, o.AllTags = joinReference(from, tag)
-	if auth, err := authconfig.Decode(r.Header.Get(registry.AuthHeader)); err == nil {
-		o.Auth = *auth // what cannot be read is no credential: public images need none
-	}
 	return o, nil
 }
 
@@ -94,6 +92,18 @@ func joinReference(from, tag string) (ref string, allTags bool) {
 		return from + "@" + tag, false
 	}
 	return from + ":" + tag, false
+}
+
+// streamProgress answers with one JSON object for each line of progress. An error before
+// the first line has a status of its own; after it, the status was sent, and the
+// error is the last line.
+func streamProgress(w http.ResponseWriter, do func(progress func(jsonstream.Message)) error) error {
+	lines := &lineWriter{w: w}
+	err := do(func(m jsonstream.Message) { lines.write(progressLine{Message: m}) })
+	if err != nil && lines.begun {
+		lines.write(failureLine(err))
+	}
+	return err
 }
 
 // progressLine is a line of progress with the fields that old clients read.

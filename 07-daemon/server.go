@@ -54,7 +54,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.options.Observe != nil {
 		s.options.Observe(r, out.status, err)
 	}
-	if _, panicked := errors.AsType[*PanicError](err); panicked && begun && !out.hijacked {
+	_, half := errors.AsType[*halfError](err)
+	_, panicked := errors.AsType[*PanicError](err)
+	if half || panicked && begun && !out.hijacked {
 		panic(http.ErrAbortHandler) // net/http cuts the connection: half an answer must not look whole
 	}
 }

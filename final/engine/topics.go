@@ -40,6 +40,7 @@ var (
 	noNetwork     = daemon.Topic{ID: "network.NotFound", Chapter: "chapters/06-network.md"}
 
 	badVolume = daemon.Topic{ID: "volume.Invalid", Chapter: "chapters/02-namespaces.md"}
+	badChange = daemon.Topic{ID: "image.Change", Chapter: "chapters/05-images.md"}
 	badOption = daemon.Topic{ID: "option.Invalid", Chapter: "chapters/08-final.md"}
 
 	engineBusy   = daemon.Topic{ID: "engine.Busy", Chapter: "chapters/08-final.md"}

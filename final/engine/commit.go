@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	goruntime "runtime"
+	"strings"
+	"time"
+
+	images "cutaway/05-images"
+	daemon "cutaway/07-daemon"
+	"cutaway/final/spec"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/moby/moby/api/types/container"
+)
+
+// imageSpec says what a new image is, besides a layer.
+type imageSpec struct {
+	Below  images.Image     // what it stands on; the zero Image: nothing
+	Config container.Config // how to run it
+	Step   v1.History       // what is added to its history: CreatedBy, Comment, Author
+	Name   string           // "repository:tag"; "" = none
+}
+
+// commitLayer makes an image: what a container has changed becomes one more layer
+// on top of s.Below, which must be what the container was made from. The caller
+// sees to it that nobody writes to the container's files meanwhile. A container
+// that has changed nothing adds no layer. One that fails leaves nothing.
+func (e *Engine) commitLayer(id string, s imageSpec) (images.Image, error) {
+	layer, err := e.layers.Diff(id)
+	if err != nil {
+		return images.Image{}, err
+	}
+	defer layer.Close()
+	return e.makeImage(layer, s)
+}
+
+// makeImage is commitLayer with a layer from anywhere: a tar, packed or not; nil
+// for none.
+func (e *Engine) makeImage(layer io.Reader, s imageSpec) (images.Image, error) {
+	now := v1.Time{Time: time.Now().UTC()}
+	config := v1.ConfigFile{OS: goruntime.GOOS, Architecture: goruntime.GOARCH}
+	if below := s.Below.Config; below != nil {
+		config.OS, config.Architecture, config.Variant = below.OS, below.Architecture, below.Variant
+		config.OSVersion, config.OSFeatures = below.OSVersion, below.OSFeatures
+	}
+	s.Step.Created = now
+	config.Created, config.Author = now, s.Step.Author
+	var err error
+	if config.Config, err = imageConfig(s.Config); err != nil {
+		return images.Image{}, err
+	}
+	return e.images.Make(images.Draft{Below: s.Below, Layer: layer, Config: config, Step: s.Step, Name: s.Name}, e.layers)
+}
+
+// imageConfig is a container's configuration as an image has it. The two
+// libraries write the same JSON (OCI image-spec, config.md).
+func imageConfig(c container.Config) (config v1.Config, err error) {
+	data, err := json.Marshal(c)
+	if err == nil {
+		err = json.Unmarshal(data, &config)
+	}
+	return config, err
+}
+
+// Commit makes an image of a container.
+func (e *Engine) Commit(_ context.Context, o daemon.CommitOptions) (id string, err error) {
+	c, err := e.hold(o.Ref)
+	if err != nil {
+		return "", err
+	}
+	defer c.verb.Unlock()
+	r := c.look()
+	below, err := e.images.Get(r.Image)
+	if err != nil {
+		return "", imageError(err, r.Image)
+	}
+	config := r.Config
+	if o.Config != nil {
+		own, err := imageConfig(config)
+		if err != nil {
+			return "", err
+		}
+		config = spec.Merge(*o.Config, own)
+	}
+	if err := change(&config, o.Changes); err != nil {
+		return "", err
+	}
+	if c.running() && o.Pause && !r.State.Paused {
+		if err := e.group(r.ID).Freeze(); err != nil {
+			return "", err
+		}
+		defer func() { err = errors.Join(err, e.group(r.ID).Thaw()) }()
+	}
+	img, err := e.commitLayer(r.ID, imageSpec{Below: below, Config: config, Name: o.Name, Step: v1.History{
+		Author: o.Author, Comment: o.Comment, CreatedBy: strings.Join(spec.Args(r.Config), " "),
+	}})
+	return img.ID, imageError(err, o.Name)
+}
+
+// Changes tells what a container has changed.
+func (e *Engine) Changes(_ context.Context, ref string) ([]container.FilesystemChange, error) {
+	c, err := e.find(ref)
+	if err != nil {
+		return nil, err
+	}
+	changes, err := e.layers.Changes(c.look().ID)
+	list := make([]container.FilesystemChange, 0, len(changes))
+	for _, one := range changes {
+		list = append(list, container.FilesystemChange{Kind: container.ChangeType(one.Kind), Path: one.Path})
+	}
+	return list, err
+}
