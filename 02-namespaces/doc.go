@@ -5,7 +5,7 @@
 // namespace of each of eight kinds:
 //
 //	kind     what is a process's own             file here       since Linux
-//	mount    the tree of mounts                  mount.go        2.4.19
+//	mount    the tree of mounts                  propagation.go  2.4.19
 //	uts      hostname, domain name               uts.go          2.6.19
 //	ipc      System V IPC, POSIX queues          cmd/ns/ipc.go   2.6.19
 //	pid      process numbers, PID 1              pid.go          2.6.24

@@ -1,9 +1,9 @@
 package namespaces
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +29,11 @@ func (j Join) Do() error {
 		return err
 	}
 	defer f.Close()
+	self, err := os.Open("/proc/thread-self/ns") // before: /proc may be another's when we are in
+	if err != nil {
+		return err
+	}
+	defer self.Close()
 	if j.Kind == Mnt {
 		// Go's threads share one root and one working directory, and setns
 		// refuses to change them for all (setns(2), "CLONE_FS").
@@ -40,23 +45,12 @@ func (j Join) Do() error {
 	if err := unix.Setns(int(f.Fd()), int(j.Kind.Flag())); err != nil {
 		return &os.PathError{Op: "setns " + string(j.Kind), Path: j.Path, Err: err}
 	}
-	return j.verify(f)
-}
-
-func (j Join) verify(f *os.File) error {
-	info, err := f.Stat()
-	if err != nil {
-		return err
+	var got, want unix.Stat_t
+	err = errors.Join(unix.Fstat(int(f.Fd()), &want), unix.Fstatat(int(self.Fd()), j.Kind.forChildren(), &got, 0))
+	if err == nil && got.Ino != want.Ino {
+		err = fmt.Errorf("in %d, not in %d", got.Ino, want.Ino)
 	}
-	want := info.Sys().(*syscall.Stat_t).Ino
-	got, err := childID(j.Kind)
-	if err != nil {
-		return err
-	}
-	if got != want {
-		return fmt.Errorf("join %s namespace %q: in %d, not in %d", j.Kind, j.Path, got, want)
-	}
-	return nil
+	return pathError("join "+string(j.Kind)+" namespace", j.Path, err)
 }
 
 // String is nsenter(1), which starts a shell in the namespace.

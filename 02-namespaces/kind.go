@@ -48,6 +48,15 @@ func (k Kind) Flag() uintptr { return kinds[k].flag }
 // ProcName is the kind's name in /proc/PID/ns: "mnt" for the mount namespace.
 func (k Kind) ProcName() string { return kinds[k].proc }
 
+// forChildren names, in /proc/PID/ns, the namespace in which the process's next
+// child will be. It is another for the two kinds that no running process changes.
+func (k Kind) forChildren() string {
+	if k == PID || k == Time {
+		return k.ProcName() + "_for_children"
+	}
+	return k.ProcName()
+}
+
 // ID returns the inode number of the namespace of kind k in which the process
 // pid is: two processes share a namespace exactly if the numbers are equal.
 // pid 0 is the calling thread. Errors are *os.PathError.

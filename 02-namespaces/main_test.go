@@ -26,9 +26,7 @@ const childVar = "NAMESPACES_TEST_CHILD"
 var children = map[string]func(args []string) error{
 	"become": becomeChild,
 	"init":   initChild,
-	"locked": lockedChild,
 	"lost":   lostChild,
-	"device": deviceChild,
 }
 
 func TestMain(m *testing.M) {
@@ -65,6 +63,21 @@ func inMounts(f func() error) error {
 		return f()
 	})
 }
+
+// mount is mount(2) as a step.
+type mount struct {
+	source, target, kind string
+	flags                uintptr
+}
+
+func (m mount) Do() error {
+	if err := unix.Mount(m.source, m.target, m.kind, m.flags, ""); err != nil {
+		return &os.PathError{Op: "mount", Path: m.target, Err: err}
+	}
+	return nil
+}
+
+func (m mount) String() string { return "mount -t " + m.kind + " " + m.source + " " + m.target }
 
 // do does steps in their order.
 func do(steps ...namespaces.Step) error {

@@ -21,22 +21,17 @@ func PIDs(pid int) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Fields(line)
-		if len(fields) < 2 || fields[0] != "NSpid:" {
-			continue
+	_, line, _ := strings.Cut(string(text), "\nNSpid:")
+	line, _, _ = strings.Cut(line, "\n")
+	var pids []int
+	for word := range strings.FieldsSeq(line) {
+		n, err := strconv.Atoi(word)
+		if err != nil {
+			return nil, fmt.Errorf("NSpid of process %d: %w", pid, err)
 		}
-		var pids []int
-		for _, f := range fields[1:] {
-			n, err := strconv.Atoi(f)
-			if err != nil {
-				return nil, err
-			}
-			pids = append(pids, n)
-		}
-		return pids, nil
+		pids = append(pids, n)
 	}
-	return nil, fmt.Errorf("process %d: no NSpid in its status", pid)
+	return pids, nil
 }
 
 // Init runs argv as the child of a PID 1 that knows its two duties, and

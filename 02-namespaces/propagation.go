@@ -2,7 +2,7 @@ package namespaces
 
 import (
 	"fmt"
-	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,25 +21,28 @@ type Propagation struct {
 	Mode   string // "rprivate", "rslave", "shared", …
 }
 
+// modes are those of mount_namespaces(7), "SHARED SUBTREES".
+var modes = map[string]uintptr{
+	"private":    unix.MS_PRIVATE,
+	"slave":      unix.MS_SLAVE,
+	"shared":     unix.MS_SHARED,
+	"unbindable": unix.MS_UNBINDABLE,
+}
+
 // Do changes the mode.
 func (p Propagation) Do() error {
-	at, err := resolve("/", p.Target)
-	if err != nil {
-		return err
+	mode, recursive := strings.CutPrefix(p.Mode, "r")
+	flags, ok := modes[mode]
+	if !ok {
+		return fmt.Errorf("propagation of %q: no such mode %q", p.Target, p.Mode)
 	}
-	defer at.Close()
-	return propagate(at, p.Mode)
+	if recursive {
+		flags |= unix.MS_REC
+	}
+	return pathError("make "+p.Mode, p.Target, unix.Mount("", p.Target, "", flags, ""))
 }
 
 // String is mount(8).
 func (p Propagation) String() string {
 	return fmt.Sprintf("mount --make-%s %s", p.Mode, quote(p.Target))
-}
-
-func propagate(at *os.File, mode string) error {
-	flags, ok := propagation(mode)
-	if !ok {
-		return fmt.Errorf("propagation of %q: no such mode %q", at.Name(), mode)
-	}
-	return pathError("make "+mode, at.Name(), unix.Mount("", fdPath(at), "", flags, ""))
 }

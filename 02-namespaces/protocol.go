@@ -37,12 +37,6 @@ const (
 	proceed = 'g'
 )
 
-// Step is what a child does: any step of any chapter.
-type Step interface {
-	Do() error
-	String() string
-}
-
 // Failure is an error that came from the child.
 type Failure struct {
 	Step  string        // the shell command of the step, or of the program

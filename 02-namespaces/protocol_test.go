@@ -22,7 +22,7 @@ func becomeChild(args []string) error {
 	steps := map[string][]namespaces.Step{
 		"none":     nil,
 		"hostname": {namespaces.Hostname{Name: "box"}},
-		"mount":    {namespaces.Hostname{Name: "box"}, namespaces.Mount{Root: os.TempDir(), Source: "x", Target: "/", Type: "no-such-fs"}},
+		"mount":    {namespaces.Hostname{Name: "box"}, mount{"x", os.TempDir(), "no-such-fs", 0}},
 		"other":    {namespaces.Propagation{Target: "/", Mode: "public"}},
 		"exit":     {exit{}},
 	}
@@ -64,9 +64,9 @@ func TestFailureCrossesWithStepCallPathAndErrno(t *testing.T) {
 	dir := os.TempDir()
 	for what, want := range map[string]namespaces.Failure{
 		"mount": {
-			Step: "mkdir -p " + dir + " && mount -t no-such-fs x " + dir,
-			Call: "mount", Path: dir + "/", Errno: unix.ENODEV,
-			Text: `no-such-fs "x": mount ` + dir + `/: no such device`,
+			Step: "mount -t no-such-fs x " + dir,
+			Call: "mount", Path: dir, Errno: unix.ENODEV,
+			Text: "mount " + dir + ": no such device",
 		},
 		"other": {Step: "mount --make-public /", Text: `propagation of "/": no such mode "public"`},
 		"none": {

@@ -26,7 +26,14 @@ type ClockOffset struct {
 // Do writes /proc/TID/timens_offsets.
 func (c ClockOffset) Do() error {
 	path := fmt.Sprintf("/proc/%d/timens_offsets", unix.Gettid()) // "self" is another thread
-	return os.WriteFile(path, []byte(c.lines()), 0)
+	if err := os.WriteFile(path, []byte(c.lines()), 0); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return same("clock offsets", normal(string(text)), normal(c.lines()))
 }
 
 // lines are "clock seconds nanoseconds"; only the seconds may be negative.

@@ -35,25 +35,22 @@ func (u Unshare) Do() error {
 	if err != nil {
 		return err
 	}
-	for i, k := range u.New {
-		if before[i] == after[i] {
-			return fmt.Errorf("unshare: the %s namespace is still %d", k, before[i])
+	for k, id := range after {
+		if id == before[k] {
+			return fmt.Errorf("unshare: the %s namespace is still %d", k, id)
 		}
 	}
 	return nil
 }
 
-func (u Unshare) ids() ([]uint64, error) {
-	ids := make([]uint64, len(u.New))
-	for i, k := range u.New {
-		id, err := childID(k)
-		if k == PID && errors.Is(err, os.ErrNotExist) {
-			continue // a new one has no file before it has a PID 1
-		}
-		if err != nil {
+func (u Unshare) ids() (map[Kind]uint64, error) {
+	ids := map[Kind]uint64{}
+	for _, k := range u.New {
+		id, err := inode("/proc/thread-self/ns/" + k.forChildren())
+		if err != nil && (k != PID || !errors.Is(err, os.ErrNotExist)) { // a new one has no file before it has a PID 1
 			return nil, err
 		}
-		ids[i] = id
+		ids[k] = id
 	}
 	return ids, nil
 }
@@ -61,15 +58,4 @@ func (u Unshare) ids() ([]uint64, error) {
 // String is unshare(1), which starts a shell in the new namespaces.
 func (u Unshare) String() string {
 	return "unshare " + strings.Join(options(u.New), " ")
-}
-
-// childID is the ID of the namespace in which the calling thread's next child
-// will be. It differs from the thread's own for the two kinds that a running
-// process cannot change.
-func childID(k Kind) (uint64, error) {
-	name := k.ProcName()
-	if k == PID || k == Time {
-		name += "_for_children"
-	}
-	return inode("/proc/thread-self/ns/" + name)
 }

@@ -1,7 +1,6 @@
 package namespaces
 
 import (
-	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -62,12 +61,4 @@ func uname() (host, domain string, err error) {
 	var u unix.Utsname
 	err = os.NewSyscallError("uname", unix.Uname(&u))
 	return unix.ByteSliceToString(u.Nodename[:]), unix.ByteSliceToString(u.Domainname[:]), err
-}
-
-// same is the read-back of a step: what the kernel says against what was set.
-func same(what, got, want string) error {
-	if got != want {
-		return fmt.Errorf("set %s to %q: it is %q", what, want, got)
-	}
-	return nil
 }

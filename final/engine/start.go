@@ -130,7 +130,7 @@ func isUsers(err error) bool {
 		return false
 	}
 	switch f.Step {
-	case "plan.Exec", "plan.Workdir", "security.User", "security.Rlimit", "namespaces.Mount", "namespaces.Sysctl", "cgroups.Set":
+	case "plan.Exec", "plan.Workdir", "security.User", "security.Rlimit", "rootfs.Mount", "namespaces.Sysctl", "cgroups.Set":
 		return true
 	}
 	return false

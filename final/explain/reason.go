@@ -16,6 +16,7 @@ import (
 	unionfs "cutaway/04-unionfs"
 	network "cutaway/06-network"
 	"cutaway/final/plan"
+	"cutaway/final/rootfs"
 	"cutaway/final/security"
 	"cutaway/final/shim"
 	"cutaway/final/volume"
@@ -32,6 +33,7 @@ var sources = map[string]struct {
 	"cgroups":    {"03-cgroups", "chapters/03-cgroups.md", cgroups.Source},
 	"unionfs":    {"04-unionfs", "chapters/04-unionfs.md", unionfs.Source},
 	"network":    {"06-network", "chapters/06-network.md", network.Source},
+	"rootfs":     {"final/rootfs", "chapters/02-namespaces.md", rootfs.Source},
 	"security":   {"final/security", "chapters/09-hardening.md", security.Source},
 	"plan":       {"final/plan", "chapters/08-final.md", plan.Source},
 	"shim":       {"final/shim", "chapters/08-final.md", shim.Source},

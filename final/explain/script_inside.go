@@ -9,6 +9,7 @@ import (
 	namespaces "cutaway/02-namespaces"
 	cgroups "cutaway/03-cgroups"
 	"cutaway/final/plan"
+	"cutaway/final/rootfs"
 	"cutaway/final/security"
 	"cutaway/final/shim"
 )
@@ -69,7 +70,7 @@ func (s *script) build() {
 			continue // in enter
 		case chroot.Pivot:
 			continue // by the script, from outside
-		case namespaces.Mask, namespaces.ReadOnly:
+		case security.Mask, security.ReadOnly:
 			if i > 0 && inside[i-1].Name() == it.Name() {
 				continue // in the loop of the first
 			}
@@ -86,11 +87,11 @@ func (s *script) build() {
 // root is moved, since the tools are the host's; so all paths are below $R.
 func (s *script) within(it *plan.Item, rest []*plan.Item) {
 	switch step := renamed(it.Step, s.rename).(type) {
-	case namespaces.Mount:
+	case rootfs.Mount:
 		s.mount(step)
-	case namespaces.Device:
+	case rootfs.Device:
 		s.commands(step, " && ")
-	case namespaces.Mask, namespaces.ReadOnly:
+	case security.Mask, security.ReadOnly:
 		s.paths(rest)
 	case namespaces.Sysctl:
 		s.line("%s >/dev/null", step)
@@ -111,7 +112,7 @@ func (s *script) within(it *plan.Item, rest []*plan.Item) {
 
 // mount writes a mount in the container's tree. A link in the image may be on
 // the way, but for what is below /proc, /dev and /sys: those are new.
-func (s *script) mount(m namespaces.Mount) {
+func (s *script) mount(m rootfs.Mount) {
 	target := m.Target
 	if m.Root == "" {
 		m.Root = "/__R__" // it comes after the move
@@ -149,12 +150,12 @@ func (s *script) paths(items []*plan.Item) {
 			break
 		}
 		switch step := it.Step.(type) {
-		case namespaces.Mask:
+		case security.Mask:
 			paths = append(paths, step.Path)
-			body = namespaces.Mask{Root: "/__R__", Path: "/__PATH__"}.String()
-		case namespaces.ReadOnly:
+			body = security.Mask{Root: "/__R__", Path: "/__PATH__"}.String()
+		case security.ReadOnly:
 			paths = append(paths, step.Path)
-			body = namespaces.ReadOnly{Root: "/__R__", Path: "/__PATH__"}.String()
+			body = security.ReadOnly{Root: "/__R__", Path: "/__PATH__"}.String()
 		}
 	}
 	body = strings.ReplaceAll(body, "/dev/null", "/__R__/dev/null")

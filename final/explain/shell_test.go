@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	namespaces "cutaway/02-namespaces"
 	"cutaway/final/plan"
+	"cutaway/final/rootfs"
 	"cutaway/final/volume"
 
 	"github.com/stretchr/testify/require"
@@ -34,9 +34,9 @@ func TestARowOfCommandsIsTakenApartOutsideOfQuotesAndBraces(t *testing.T) {
 }
 
 func TestRenamingLeavesTheStepItselfAlone(t *testing.T) {
-	step := namespaces.Mount{Root: "/c/rootfs", Target: "/x", Options: []string{"upper=/c/rootfs"}}
+	step := rootfs.Mount{Root: "/c/rootfs", Target: "/x", Options: []string{"upper=/c/rootfs"}}
 	r := strings.NewReplacer("/c/rootfs", "/__R__")
-	require.Equal(t, namespaces.Mount{Root: "/__R__", Target: "/x", Options: []string{"upper=/__R__"}}, renamed(step, r))
+	require.Equal(t, rootfs.Mount{Root: "/__R__", Target: "/x", Options: []string{"upper=/__R__"}}, renamed(step, r))
 	require.Equal(t, []string{"upper=/c/rootfs"}, step.Options)
 	require.Equal(t, plan.Clone{}, renamed(plan.Clone{}, r))
 	require.Equal(t, volume.Directory{Path: "/y"}, renamed(volume.Directory{Path: "/y"}, r))

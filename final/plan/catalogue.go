@@ -9,6 +9,7 @@ import (
 	cgroups "cutaway/03-cgroups"
 	unionfs "cutaway/04-unionfs"
 	network "cutaway/06-network"
+	"cutaway/final/rootfs"
 	"cutaway/final/security"
 	"cutaway/final/shim"
 	"cutaway/final/volume"
@@ -25,10 +26,10 @@ var Steps = []Step{
 	network.Publish{}, network.Forget{},
 	Clone{},
 	namespaces.Join{}, cgroups.Join{}, namespaces.Unshare{}, namespaces.Propagation{},
-	namespaces.Mount{}, namespaces.Device{}, namespaces.Symlink{},
+	rootfs.Mount{}, rootfs.Device{}, rootfs.Symlink{},
 	namespaces.Hostname{}, namespaces.Domainname{}, namespaces.Sysctl{}, shim.Terminal{},
 	chroot.Pivot{},
-	namespaces.Mask{}, namespaces.ReadOnly{}, Workdir{},
+	security.Mask{}, security.ReadOnly{}, Workdir{},
 	security.OOMScore{}, security.Rlimit{}, security.Bounding{}, security.User{},
 	security.Capabilities{}, security.NoNewPrivileges{},
 	Exec{},

@@ -82,6 +82,7 @@ var chapters = map[string]string{
 	"images":     "chapters/05-images.md",
 	"network":    "chapters/06-network.md",
 	"daemon":     "chapters/07-daemon.md",
+	"rootfs":     "chapters/02-namespaces.md",
 	"security":   "chapters/09-hardening.md",
 }
 

@@ -10,6 +10,7 @@ import (
 	namespaces "cutaway/02-namespaces"
 	cgroups "cutaway/03-cgroups"
 	"cutaway/final/plan"
+	"cutaway/final/rootfs"
 	"cutaway/final/security"
 	"cutaway/final/shim"
 
@@ -58,13 +59,13 @@ func Compile(s *specs.Spec, system *cgroups.System) (*Compiled, error) {
 	c.identity(s)
 	c.do(plan.Workdir{Path: s.Process.Cwd})
 	if s.Root.Readonly {
-		c.do(namespaces.Mount{Target: "/", Options: []string{"remount", "bind", "ro"}})
+		c.do(rootfs.Mount{Target: "/", Options: []string{"remount", "bind", "ro"}})
 	}
 	for _, path := range s.Linux.ReadonlyPaths {
-		c.do(namespaces.ReadOnly{Path: path})
+		c.do(security.ReadOnly{Path: path})
 	}
 	for _, path := range s.Linux.MaskedPaths {
-		c.do(namespaces.Mask{Path: path})
+		c.do(security.Mask{Path: path})
 	}
 	c.Inside = append(c.Inside, privileges(s.Process)...)
 	return c, nil
@@ -124,25 +125,24 @@ func (c *Compiled) mounts(s *specs.Spec, system *cgroups.System) {
 			c.cgroupMounts(s, m, system)
 			continue
 		}
-		c.do(namespaces.Mount{Root: s.Root.Path, Source: m.Source, Target: m.Destination, Type: m.Type, Options: m.Options})
+		c.do(rootfs.Mount{Root: s.Root.Path, Source: m.Source, Target: m.Destination, Type: m.Type, Options: m.Options})
 	}
 }
 
 // devices fills /dev (OCI runtime-spec, config-linux.md, "Default Devices").
 func (c *Compiled) devices(root string) {
-	for i, path := range []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"} {
-		minor := []uint32{3, 5, 7, 8, 9, 0}[i]
-		major := uint32(1)
-		if path == "/dev/tty" {
-			major = 5
-		}
-		c.do(namespaces.Device{Root: root, Path: path, Type: "c", Major: major, Minor: minor, Mode: 0o666})
+	for _, node := range []rootfs.Device{
+		{Path: "/dev/null", Major: 1, Minor: 3}, {Path: "/dev/zero", Major: 1, Minor: 5}, {Path: "/dev/full", Major: 1, Minor: 7},
+		{Path: "/dev/random", Major: 1, Minor: 8}, {Path: "/dev/urandom", Major: 1, Minor: 9}, {Path: "/dev/tty", Major: 5, Minor: 0},
+	} {
+		node.Root, node.Mode = root, 0o666
+		c.do(node)
 	}
 	for _, link := range [][2]string{
 		{"/proc/self/fd", "/dev/fd"}, {"/proc/self/fd/0", "/dev/stdin"}, {"/proc/self/fd/1", "/dev/stdout"},
 		{"/proc/self/fd/2", "/dev/stderr"}, {"pts/ptmx", "/dev/ptmx"}, {"/proc/kcore", "/dev/core"},
 	} {
-		c.do(namespaces.Symlink{Root: root, Target: link[0], Path: link[1]})
+		c.do(rootfs.Symlink{Root: root, Target: link[0], Path: link[1]})
 	}
 }
 

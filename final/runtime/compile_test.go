@@ -48,8 +48,8 @@ func TestStepsAreInTheOnlyOrderThatWorks(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []namespaces.Kind{namespaces.PID}, c.Clone.New)
 	order := []string{
-		"namespaces.Join", "cgroups.Join", "namespaces.Unshare", "namespaces.Propagation", "namespaces.Mount", "namespaces.Device",
-		"shim.Terminal", "chroot.Pivot", "namespaces.Hostname", "plan.Workdir", "namespaces.ReadOnly", "namespaces.Mask",
+		"namespaces.Join", "cgroups.Join", "namespaces.Unshare", "namespaces.Propagation", "rootfs.Mount", "rootfs.Device",
+		"shim.Terminal", "chroot.Pivot", "namespaces.Hostname", "plan.Workdir", "security.ReadOnly", "security.Mask",
 		"security.OOMScore", "security.Rlimit", "security.Bounding", "security.User", "security.Capabilities", "security.NoNewPrivileges", "plan.Exec",
 	}
 	names, last := namesOf(c.Inside), -1

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	namespaces "cutaway/02-namespaces"
 	cgroups "cutaway/03-cgroups"
+	"cutaway/final/rootfs"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -78,15 +78,15 @@ func throttles(b *specs.LinuxBlockIO) []cgroups.IOLimit {
 func (c *Compiled) cgroupMounts(s *specs.Spec, m specs.Mount, system *cgroups.System) {
 	root, own := s.Root.Path, system.Create(s.Linux.CgroupsPath).Paths
 	if system.Mode() == "v2" {
-		c.do(namespaces.Mount{Root: root, Source: own[0], Target: m.Destination, Type: "bind", Options: append([]string{"bind"}, m.Options...)})
+		c.do(rootfs.Mount{Root: root, Source: own[0], Target: m.Destination, Type: "bind", Options: append([]string{"bind"}, m.Options...)})
 		return
 	}
-	c.do(namespaces.Mount{Root: root, Source: "tmpfs", Target: m.Destination, Type: "tmpfs", Options: []string{"nosuid", "noexec", "nodev", "mode=755"}})
+	c.do(rootfs.Mount{Root: root, Source: "tmpfs", Target: m.Destination, Type: "tmpfs", Options: []string{"nosuid", "noexec", "nodev", "mode=755"}})
 	for i, h := range system.Hierarchies {
 		name := filepath.Join(m.Destination, hierarchyName(h))
-		c.do(namespaces.Mount{Root: root, Source: own[i], Target: name, Type: "bind", Options: append([]string{"bind"}, m.Options...)})
+		c.do(rootfs.Mount{Root: root, Source: own[i], Target: name, Type: "bind", Options: append([]string{"bind"}, m.Options...)})
 	}
-	c.do(namespaces.Mount{Root: root, Target: m.Destination, Options: []string{"remount", "ro", "nosuid", "noexec", "nodev", "mode=755"}})
+	c.do(rootfs.Mount{Root: root, Target: m.Destination, Options: []string{"remount", "ro", "nosuid", "noexec", "nodev", "mode=755"}})
 }
 
 // hierarchyName is where a hierarchy is found by convention: cpu,cpuacct, or

@@ -109,14 +109,3 @@ func (o OOMScore) Do() error {
 
 // String is the shell's echo.
 func (o OOMScore) String() string { return fmt.Sprintf("echo %d > %s", o.Adjust, oomScoreFile) }
-
-// MaskedPaths hold things of the host that no namespace covers (moby,
-// daemon/pkg/oci/defaults.go).
-var MaskedPaths = []string{
-	"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-	"/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
-	"/sys/devices/virtual/powercap", "/sys/firmware",
-}
-
-// ReadonlyPaths are switches of the host's kernel.
-var ReadonlyPaths = []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}

@@ -14,6 +14,7 @@ import (
 	unionfs "cutaway/04-unionfs"
 	network "cutaway/06-network"
 	"cutaway/final/plan"
+	"cutaway/final/rootfs"
 	"cutaway/final/security"
 	"cutaway/final/shim"
 	"cutaway/final/volume"
@@ -71,14 +72,14 @@ func tree(step plan.Step, seen func(string) bool) []want {
 	switch s := step.(type) {
 	case namespaces.Propagation:
 		return []want{must("propagation " + propagations[s.Mode] + " of " + s.Target)}
-	case namespaces.Mount:
+	case rootfs.Mount:
 		return mount(s)
-	case namespaces.Device:
+	case rootfs.Device:
 		p := path.Join(s.Root, s.Path)
 		return append(parents(path.Dir(p)),
-			must(fmt.Sprintf("mknod %s|0%o makedev(%s,%s) %s", map[string]string{"c": "S_IFCHR", "b": "S_IFBLK"}[s.Type], s.Mode, hex(s.Major), hex(s.Minor), p)),
-			must(fmt.Sprintf("chown %d:%d %s", s.UID, s.GID, p)), must(fmt.Sprintf("chmod 0%o %s", s.Mode, p)))
-	case namespaces.Symlink:
+			must(fmt.Sprintf("mknod S_IFCHR|0%o makedev(%s,%s) %s", s.Mode, hex(s.Major), hex(s.Minor), p)),
+			must(fmt.Sprintf("chmod 0%o %s", s.Mode, p)))
+	case rootfs.Symlink:
 		p := path.Join(s.Root, s.Path)
 		return append(parents(path.Dir(p)), must("symlink "+s.Target+" at "+p))
 	case chroot.Pivot:
@@ -86,14 +87,14 @@ func tree(step plan.Step, seen func(string) bool) []want {
 			must("chdir " + s.Root), must("pivot_root"), must("fchdir"), must("propagation MS_REC|MS_SLAVE of ."),
 			must("umount .", "MNT_DETACH"), must("chdir /"),
 		}
-	case namespaces.Mask:
+	case security.Mask:
 		return masked(s, seen)
-	case namespaces.ReadOnly:
+	case security.ReadOnly:
 		p := path.Join("/", s.Root, s.Path)
 		if seen("absent " + p) {
 			return []want{must("absent " + p)}
 		}
-		return []want{must("bind " + p + " on " + p + " MS_BIND|MS_RDONLY|MS_REC"), must("remount "+p, "MS_RDONLY")}
+		return []want{must("bind " + p + " on " + p + " MS_BIND|MS_RDONLY|MS_REC"), must("mount_setattr "+p, "attr_set=MOUNT_ATTR_RDONLY")}
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	namespaces "cutaway/02-namespaces"
 	unionfs "cutaway/04-unionfs"
+	"cutaway/final/rootfs"
 	"cutaway/final/security"
 	"cutaway/final/shim"
 	"cutaway/final/volume"
@@ -54,7 +55,7 @@ var mountFlags = map[string]string{
 }
 
 // mount is the up to four calls of a mount, and its mount point.
-func mount(s namespaces.Mount) []want {
+func mount(s rootfs.Mount) []want {
 	target := path.Join("/", s.Root, s.Target)
 	var set, data, modes []string
 	clears := false
@@ -78,13 +79,20 @@ func mount(s namespaces.Mount) []want {
 	}
 	list := append(parents(target), maybe("create "+target))
 	switch {
-	case has("MS_REMOUNT"):
+	case has("MS_REMOUNT") && !has("MS_BIND"):
 		list = append(list, must("remount "+target, append(data, set...)...))
 	case has("MS_BIND"):
-		list = append(list, must("bind "+s.Source+" on "+target+" "+all))
-		own := slices.DeleteFunc(slices.Clone(set), func(f string) bool { return f == "MS_BIND" || f == "MS_REC" })
-		if len(own) > 0 || clears {
-			list = append(list, must("remount "+target, append(own, "MS_BIND")...))
+		if !has("MS_REMOUNT") {
+			list = append(list, must("bind "+s.Source+" on "+target+" "+all))
+		}
+		var own []string
+		for _, f := range set {
+			if !slices.Contains([]string{"MS_BIND", "MS_REC", "MS_REMOUNT", "MS_RELATIME"}, f) { // 0 = MOUNT_ATTR_RELATIME
+				own = append(own, strings.Replace(f, "MS_", "MOUNT_ATTR_", 1))
+			}
+		}
+		if len(own) > 0 || clears || has("MS_RELATIME") {
+			list = append(list, must("mount_setattr "+target, own...))
 		}
 	default:
 		list = append(list, must(strings.Join([]string{"mount", s.Type, s.Source, "on", target, all, strings.Join(data, ",")}, " ")))
@@ -96,7 +104,7 @@ func mount(s namespaces.Mount) []want {
 }
 
 // masked is what hides a path: which of the two is for the kernel's own tree to say.
-func masked(s namespaces.Mask, seen func(string) bool) []want {
+func masked(s security.Mask, seen func(string) bool) []want {
 	p := path.Join("/", s.Root, s.Path)
 	null, empty := "bind /dev/null on "+p+" MS_BIND", "mount tmpfs tmpfs on "+p+" MS_NODEV|MS_NOEXEC|MS_NOSUID|MS_RDONLY nr_inodes=1"
 	for _, what := range []string{"absent " + p, empty} {

@@ -12,6 +12,7 @@ import (
 	cgroups "cutaway/03-cgroups"
 	"cutaway/chapters/lab"
 	"cutaway/final/plan"
+	"cutaway/final/rootfs"
 	"cutaway/final/security"
 
 	"github.com/moby/moby/api/types/container"
@@ -147,7 +148,7 @@ func bites(t *testing.T, w *window, p *plan.Plan) {
 		lie("twice "+it.Name()+" "+it.Step.String(), slices.Insert(slices.Clone(p.Items), i, it)...)
 	}
 	for _, other := range []plan.Step{
-		namespaces.Hostname{Name: "other"}, namespaces.Mount{Source: "tmpfs", Target: "/other", Type: "tmpfs"}, security.NoNewPrivileges{},
+		namespaces.Hostname{Name: "other"}, rootfs.Mount{Source: "tmpfs", Target: "/other", Type: "tmpfs"}, security.NoNewPrivileges{},
 		cgroups.Set{Path: "/sys/fs/cgroup/other/pids.max", Value: "1"},
 	} {
 		lie("with "+other.String(), append(slices.Clone(p.Items), &plan.Item{Lane: plan.Inside, Step: other, State: plan.Done})...)

@@ -29,8 +29,9 @@ func all(command []string) error {
 func allSteps() []namespaces.Step {
 	return []namespaces.Step{
 		namespaces.Propagation{Target: "/", Mode: "rprivate"}, // before the first mount
-		namespaces.Mount{Source: "proc", Target: "/proc", Type: "proc", Options: []string{"nosuid", "nodev", "noexec"}},
-		namespaces.ReadOnly{Path: "/proc/sys"},
+		proc,
+		mount{source: "/proc/sys", target: "/proc/sys", flags: unix.MS_BIND}, // most of it is in no namespace:
+		mount{target: "/proc/sys", flags: unix.MS_BIND | unix.MS_REMOUNT | unix.MS_RDONLY | proc.flags},
 		namespaces.Hostname{Name: "box"},
 		namespaces.Loopback{},
 	}

@@ -31,26 +31,6 @@ var userDemo = demo{
 	},
 }
 
-// mountDemo: a file system that is mounted inside is not there outside.
-var mountDemo = demo{
-	kind:  namespaces.Mnt,
-	clone: []namespaces.Kind{namespaces.Mnt},
-	steps: func(string) []namespaces.Step {
-		return []namespaces.Step{
-			namespaces.Propagation{Target: "/", Mode: "rprivate"},
-			namespaces.Mount{Source: "demo", Target: os.TempDir(), Type: "tmpfs", Options: []string{"size=1m", "nosuid", "nodev"}},
-		}
-	},
-	facts: func(where) []fact {
-		mounts, err := os.ReadFile("/proc/self/mountinfo")
-		return []fact{
-			{"mounts", or(fmt.Sprint(strings.Count(string(mounts), "\n")), err)},
-			{"file system at " + os.TempDir(), fileSystem(os.TempDir())},
-			{"propagation of /", propagation(string(mounts))},
-		}
-	},
-}
-
 // utsDemo: two names.
 var utsDemo = demo{
 	kind:  namespaces.UTS,
@@ -70,7 +50,7 @@ var pidDemo = demo{
 	steps: func(string) []namespaces.Step {
 		return []namespaces.Step{
 			namespaces.Propagation{Target: "/", Mode: "rprivate"},
-			namespaces.Mount{Source: "proc", Target: "/proc", Type: "proc", Options: []string{"nosuid", "nodev", "noexec"}},
+			proc,
 		}
 	},
 	facts: func(w where) []fact {
