@@ -24,13 +24,16 @@ func Credentials(ref Reference) (authn.Authenticator, error) {
 // "127.0.0.1:5000"). The error wraps [ErrUnauthorized] if they are wrong.
 func (r Registry) Login(ctx context.Context, domain string) error {
 	s, err := r.connect(ctx, Reference{Domain: domain})
+	if err == nil {
+		defer s.close()
+		var resp *http.Response
+		if resp, err = s.get(ctx, "", http.Header{}); err == nil {
+			return resp.Body.Close()
+		}
+		err = explain(err, s.ref)
+	}
 	if err != nil {
 		return fmt.Errorf("login to %s: %w", domain, err)
 	}
-	defer s.close()
-	resp, err := s.send(ctx, request{method: http.MethodGet, path: s.root})
-	if err != nil {
-		return fmt.Errorf("login to %s: %w", domain, explain(err, s.ref))
-	}
-	return resp.Body.Close()
+	return nil
 }

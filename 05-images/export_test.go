@@ -37,11 +37,11 @@ func Rename(s *Store, from, to string) error {
 	})
 }
 
-// SetStallTimeout makes a silent registry be given up sooner.
-func SetStallTimeout(d time.Duration) (restore func()) {
-	old := stallTimeout
-	stallTimeout = d
-	return func() { stallTimeout = old }
+// SetSilence makes a silent registry be given up sooner.
+func SetSilence(d time.Duration) (restore func()) {
+	old := silence
+	silence = d
+	return func() { silence = old }
 }
 
 // LeakLease leaves the lease of a process that died.

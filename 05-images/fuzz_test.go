@@ -3,6 +3,7 @@ package images_test
 import (
 	"bytes"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -77,7 +78,7 @@ func TestAManifestWithoutDigestsIsRefused(t *testing.T) {
 	srv.setMeddle(func(w http.ResponseWriter, r *http.Request) bool {
 		switch {
 		case strings.Contains(r.URL.Path, "/manifests/"):
-			_, err := w.Write([]byte(`{"schemaVersion":2,"config":{"digest":"` + hash.String() + `","size":1},"layers":[{"size":5}]}`))
+			_, err := w.Write([]byte(`{"schemaVersion":2,"config":{"digest":"` + hash.String() + `","size":` + strconv.Itoa(len(config)) + `},"layers":[{"size":5}]}`))
 			return err == nil
 		case strings.Contains(r.URL.Path, hash.String()):
 			_, err := w.Write(config)

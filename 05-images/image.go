@@ -1,6 +1,8 @@
 package images
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +29,7 @@ type Image struct {
 	refs             []Reference   // Names and Digests
 	desc             v1.Descriptor // of the manifest, without a name
 	manifest, config []byte        // the documents
+	err              error         // what is wrong with the image; then it has only refs
 }
 
 // Layer is one layer of an [Image]: one tar archive under three names.
@@ -74,7 +77,7 @@ func parse(manifest, config []byte) (Image, error) {
 	}
 	img := Image{ID: digestOf(config), Manifest: digestOf(manifest), Config: &c, Created: c.Created.Time, manifest: manifest, config: config}
 	img.desc = v1.Descriptor{
-		MediaType: mediaType("", manifest),
+		MediaType: cmp.Or(m.MediaType, types.OCIManifestSchema1), // Docker's always say it
 		Digest:    v1.Hash{Algorithm: "sha256", Hex: strings.TrimPrefix(img.Manifest, "sha256:")},
 		Size:      int64(len(manifest)),
 		Platform:  &v1.Platform{OS: c.OS, Architecture: c.Architecture, Variant: c.Variant},
@@ -91,6 +94,22 @@ func parse(manifest, config []byte) (Image, error) {
 	return img, checkDigest(m.Config.Digest.String(), img.ID)
 }
 
+// compose makes an image of a config and its layers: it writes the manifest.
+func compose(config []byte, layers []v1.Descriptor) (Image, error) {
+	hash, size, err := v1.SHA256(bytes.NewReader(config))
+	if err != nil {
+		return Image{}, err
+	}
+	manifest, err := json.Marshal(v1.Manifest{
+		SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Layers: layers,
+		Config: v1.Descriptor{MediaType: types.OCIConfigJSON, Digest: hash, Size: size},
+	})
+	if err != nil {
+		return Image{}, err
+	}
+	return parse(manifest, config)
+}
+
 // load reads the image that a descriptor of index.json stands for. An index
 // there (other tools write it) stands for its image for the host's platform.
 func (s *Store) load(d v1.Descriptor) (Image, error) {
@@ -101,7 +120,7 @@ func (s *Store) load(d v1.Descriptor) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	if d.MediaType.IsIndex() {
+	if isIndex(raw) {
 		child, err := choose(raw, HostPlatform())
 		if err != nil {
 			return Image{}, err
@@ -161,20 +180,9 @@ func (s *Store) enter(img Image, names ...Reference) (entered Image, err error) 
 	return entered, err
 }
 
-// mediaType is what a manifest or index says of itself; Docker's always do,
-// OCI's may leave it to whoever refers to them.
-func mediaType(referrer types.MediaType, raw []byte) types.MediaType {
-	var m struct {
-		MediaType types.MediaType
-		Manifests []struct{}
-	}
-	switch err := json.Unmarshal(raw, &m); {
-	case err == nil && m.MediaType != "":
-		return m.MediaType
-	case referrer.IsIndex() || referrer.IsImage():
-		return referrer
-	case m.Manifests != nil:
-		return types.OCIImageIndex
-	}
-	return types.OCIManifestSchema1
+// isIndex tells an index from a manifest by what is in it: what somebody says
+// of a document may differ each time, and then it would be two images in one.
+func isIndex(raw []byte) bool {
+	var index struct{ Manifests []struct{} }
+	return json.Unmarshal(raw, &index) == nil && index.Manifests != nil
 }

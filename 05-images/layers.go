@@ -2,9 +2,6 @@ package images
 
 import (
 	"context"
-	"errors"
-	"io"
-	"os"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -20,32 +17,47 @@ const jobs = 3 // layers that are moved at once; Docker's max-concurrent-downloa
 //	layer 1   ↓↓↓↓↓↓↓↓↓↓↓↓↓
 //	           (unpack→→→)
 func (p *pull) layers(ctx context.Context, img Image) error {
-	group, ctx := errgroup.WithContext(ctx)
-	slots := make(chan struct{}, jobs)
-	downloads := map[string]*download{} // by digest: an image may have one layer twice
-	below, parent := make(chan struct{}), ""
-	close(below)
+	arriving := map[string]*download{} // by digest: an image may have one layer twice
+	var downloads []*download
+	var missing []*layerPull
+	parent := ""
 	for _, layer := range img.Layers {
-		l := &layerPull{pull: p, Layer: layer, parent: parent, below: below, unpacked: make(chan struct{})}
-		below, parent = l.unpacked, l.ChainID
+		l := &layerPull{pull: p, Layer: layer, parent: parent, download: arriving[layer.Digest]}
+		parent = l.ChainID
 		stored := p.hasBlob(l.Digest, l.Size)
 		if stored && (p.o.Unpack == nil || p.o.Unpack.Has(l.ChainID)) {
 			l.tell(StatusExists, 0)
-			close(l.unpacked)
 			continue
 		}
 		l.tell(StatusPulling, 0)
-		if l.download = downloads[l.Digest]; l.download == nil && !stored {
-			l.download = &download{store: p.Store, layer: layer, slots: slots, tell: l.tell}
+		missing = append(missing, l)
+		if l.download == nil && !stored {
+			l.download = &download{store: p.Store, layer: layer, tell: l.tell}
 			l.download.changed.L = &l.download.mu
-			downloads[l.Digest] = l.download
-			group.Go(func() error { return l.download.run(ctx, p.session) })
+			arriving[l.Digest], downloads = l.download, append(downloads, l.download)
 		}
-		group.Go(func() error { return l.unpackInTurn(ctx) })
 	}
-	err := group.Wait()
+	both, ctx := errgroup.WithContext(ctx)
+	both.Go(func() error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(jobs)
+		for _, d := range downloads {
+			group.Go(func() error { return d.run(ctx, p.session) })
+		}
+		return group.Wait()
+	})
+	both.Go(func() error {
+		for _, l := range missing {
+			if err := l.finish(ctx); err != nil {
+				return err
+			}
+			l.tell(StatusPulled, 0)
+		}
+		return nil
+	})
+	err := both.Wait()
 	for _, d := range downloads {
-		d.close()
+		d.file.Close() // nobody reads any more
 	}
 	return err
 }
@@ -54,10 +66,8 @@ func (p *pull) layers(ctx context.Context, img Image) error {
 type layerPull struct {
 	*pull
 	Layer
-	parent   string        // ChainID of what is below
-	below    chan struct{} // closed when that is unpacked
-	unpacked chan struct{} // closed when this layer is
-	download *download     // nil: the blob was in the store
+	parent   string    // ChainID of what is below
+	download *download // nil: the blob was in the store
 }
 
 func (l *layerPull) tell(status string, current int64) {
@@ -68,33 +78,14 @@ func (l *layerPull) tell(status string, current int64) {
 	l.report(event)
 }
 
-func (l *layerPull) unpackInTurn(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-l.below:
+// finish waits until the layer is there, and has it unpacked meanwhile.
+func (l *layerPull) finish(ctx context.Context) error {
+	u := l.o.Unpack
+	switch {
+	case u == nil || u.Has(l.ChainID):
+		return l.download.wait()
+	case l.download == nil:
+		return l.unpackStored(l.Layer, l.parent, u)
 	}
-	blob, err := l.open()
-	if err != nil {
-		return err
-	}
-	defer blob.Close()
-	if u := l.o.Unpack; u != nil && !u.Has(l.ChainID) {
-		err = l.unpack(blob, l.parent, u)
-	} else {
-		_, err = io.Copy(io.Discard, blob) // at its end is the download's verdict
-	}
-	if err != nil {
-		return errors.Join(ctx.Err(), err)
-	}
-	l.tell(StatusPulled, 0)
-	close(l.unpacked)
-	return nil
-}
-
-func (l *layerPull) open() (io.ReadCloser, error) {
-	if l.download == nil {
-		return os.Open(l.blobPath(l.Digest))
-	}
-	return io.NopCloser(&follower{download: l.download}), nil
+	return l.unpack(&follower{download: l.download, ctx: ctx}, l.parent, u)
 }

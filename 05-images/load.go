@@ -14,8 +14,8 @@ import (
 )
 
 // Load adds the images of an archive, compressed or not, in either format:
-// what Save, `docker save` (any version), skopeo and others write. Digests and
-// DiffIDs are verified; with a nil u the layers are not kept unpacked.
+// what Save, `docker save` (any version), skopeo and others write. Digests are
+// verified, and DiffIDs too unless u is nil.
 func (s *Store) Load(r io.Reader, u Unpacker) (loaded []Image, err error) {
 	dir, err := os.MkdirTemp(s.path(ingestDir), temporary)
 	if err != nil {
@@ -27,37 +27,25 @@ func (s *Store) Load(r io.Reader, u Unpacker) (loaded []Image, err error) {
 		return nil, err
 	}
 	defer root.Close()
-	if err := extract(root, r); err != nil {
-		return nil, fmt.Errorf("load: %w", err)
-	}
-	additions, err := readLayout(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		additions, err = readArchive(root)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("load: %w", err)
-	}
-	for _, a := range additions {
-		if a.unpack = u; u == nil {
-			a.unpack = verifier{}
+	var found []addition
+	if err = extract(root, r); err == nil {
+		if found, err = readLayout(dir); errors.Is(err, os.ErrNotExist) {
+			found, err = readArchive(root)
 		}
-		img, err := s.add(a)
-		if err != nil {
-			return loaded, fmt.Errorf("load %s: %w", short(a.ID), err)
+	}
+	for _, a := range found {
+		a.unpack = u
+		var img Image
+		if img, err = s.add(a); err != nil {
+			break
 		}
 		loaded = append(loaded, img)
 	}
+	if err != nil {
+		return loaded, fmt.Errorf("load: %w", err)
+	}
 	return loaded, nil
 }
-
-// verifier unpacks nothing, but has all DiffIDs compared.
-type verifier struct{}
-
-// Has is that of [Unpacker].
-func (verifier) Has(string) bool { return false }
-
-// Apply is that of [Unpacker].
-func (verifier) Apply(_, _ string, r io.Reader) (int64, error) { return io.Copy(io.Discard, r) }
 
 func extract(root *os.Root, r io.Reader) error {
 	plain, err := decompress(r)
@@ -144,23 +132,24 @@ func readArchive(root *os.Root) (all []addition, err error) {
 }
 
 func (a archived) read(root *os.Root) (img Image, err error) {
-	m := v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1}
-	if m.Config, err = describe(root, a.Config, types.OCIConfigJSON); err != nil {
-		return img, err
-	}
-	for _, name := range a.Layers {
-		d, err := describe(root, name, types.OCIUncompressedLayer)
+	layers := make([]v1.Descriptor, len(a.Layers))
+	for i, name := range a.Layers {
+		f, err := root.Open(name)
 		if err != nil {
 			return img, err
 		}
-		m.Layers = append(m.Layers, d)
+		layers[i].MediaType = types.OCIUncompressedLayer
+		layers[i].Digest, layers[i].Size, err = v1.SHA256(f)
+		f.Close()
+		if err != nil {
+			return img, err
+		}
 	}
 	config, err := root.ReadFile(a.Config)
-	manifest, err2 := json.Marshal(m)
-	if err := errors.Join(err, err2); err != nil {
+	if err != nil {
 		return img, err
 	}
-	if img, err = parse(manifest, config); err != nil {
+	if img, err = compose(config, layers); err != nil {
 		return img, err
 	}
 	for _, tag := range a.RepoTags {
@@ -171,14 +160,4 @@ func (a archived) read(root *os.Root) (img Image, err error) {
 		img.refs = append(img.refs, ref)
 	}
 	return img, nil
-}
-
-func describe(root *os.Root, name string, kind types.MediaType) (v1.Descriptor, error) {
-	f, err := root.Open(name)
-	if err != nil {
-		return v1.Descriptor{}, err
-	}
-	defer f.Close()
-	hash, size, err := v1.SHA256(f)
-	return v1.Descriptor{MediaType: kind, Digest: hash, Size: size}, err
 }

@@ -6,8 +6,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // Errors of [Store.Get] and of all that looks an image up with it.
@@ -18,90 +16,61 @@ var (
 
 var shortIDRE = lazily(`^(?:sha256:)?[0-9a-f]{1,64}$`)
 
-// view is index.json with the images that it names, ready to be asked. Once
-// made it does not change.
+// view is what index.json names. Once made it does not change.
 type view struct {
-	file   os.FileInfo       // of the index.json: each version is a new file
-	names  map[string]string // canonical reference → image ID
-	images map[string]Image  // by ID
-	broken map[string]error  // canonical reference → what is wrong with the image
+	file   os.FileInfo // of the index.json: each version is a new file
+	images []Image     // the newest first; those with an err are not there, whatever their names say
 }
 
-// current returns the view of the index.json that is there. The cost is one
+// current returns the images of the index.json that is there. The cost is one
 // stat(2), unless the file is another one.
-func (s *Store) current() (*view, error) {
+func (s *Store) current() ([]Image, error) {
 	file, err := os.Stat(s.path(indexFile))
 	if err != nil {
 		return nil, err
 	}
 	old := s.view.Load()
 	if old != nil && os.SameFile(old.file, file) && old.file.ModTime().Equal(file.ModTime()) {
-		return old, nil
+		return old.images, nil
 	}
 	index, err := s.readIndex()
 	if err != nil {
 		return nil, err
 	}
-	v := &view{file: file, names: map[string]string{}, images: map[string]Image{}, broken: map[string]error{}}
+	v := &view{file: file}
 	for _, d := range index.Manifests {
-		if img, err := s.load(d); err == nil {
-			v.add(d, img)
-		} else if ref, ok := nameOf(d); ok && !errors.Is(err, os.ErrNotExist) {
-			v.broken[ref.String()] = err // the others are well
+		img, err := s.load(d)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			img = Image{err: fmt.Errorf("image %s: %w", d.Annotations[refAnnotation], err)} // the others are well
+		}
+		i := slices.IndexFunc(v.images, func(have Image) bool { return err == nil && have.ID == img.ID })
+		if i < 0 {
+			i, v.images = len(v.images), append(v.images, img)
+		}
+		if ref, ok := nameOf(d); ok {
+			v.images[i].addName(ref)
 		}
 	}
+	slices.SortFunc(v.images, func(a, b Image) int {
+		if !a.Created.Equal(b.Created) {
+			return b.Created.Compare(a.Created)
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
 	s.view.Store(v)
-	return v, nil
+	return v.images, nil
 }
 
-func (v *view) add(d v1.Descriptor, img Image) {
-	if have, ok := v.images[img.ID]; ok {
-		img = have
+func (i *Image) addName(ref Reference) {
+	i.refs = append(i.refs, ref)
+	if ref.Digest != "" {
+		i.Digests = append(i.Digests, ref.Familiar())
+	} else {
+		i.Names = append(i.Names, ref.Familiar())
 	}
-	if ref, ok := nameOf(d); ok {
-		v.names[ref.String()] = img.ID
-		img.refs = append(img.refs, ref)
-		if ref.Digest != "" {
-			img.Digests = append(img.Digests, ref.Familiar())
-		} else {
-			img.Names = append(img.Names, ref.Familiar())
-		}
-	}
-	v.images[img.ID] = img
-}
-
-// Get finds an image by its name ("alpine", "alpine:3.20"), by name and digest,
-// or by its ID or the beginning of it, in this order, as Docker does. The
-// error wraps [ErrNotFound], [ErrAmbiguous] or [ErrReference].
-func (s *Store) Get(ref string) (Image, error) {
-	v, err := s.current()
-	if err != nil {
-		return Image{}, err
-	}
-	return v.get(ref)
-}
-
-func (v *view) get(ref string) (Image, error) {
-	parsed, parseErr := ParseReference(ref)
-	if parseErr == nil {
-		key := parsed.key().String()
-		if id, ok := v.names[key]; ok {
-			return v.images[id], nil
-		}
-		if err := v.broken[key]; err != nil {
-			return Image{}, fmt.Errorf("image %s: %w", parsed.Familiar(), err)
-		}
-	}
-	img, err := v.byID(ref)
-	switch {
-	case err == nil || errors.Is(err, ErrAmbiguous):
-		return img, err
-	case parseErr == nil:
-		return img, fmt.Errorf("%w: %s", ErrNotFound, parsed.Familiar())
-	case shortIDRE(ref):
-		return img, fmt.Errorf("%w: %s", ErrNotFound, ref)
-	}
-	return img, parseErr
 }
 
 // key is the reference under which an image is entered: with a digest, the tag is but a remark.
@@ -112,17 +81,33 @@ func (r Reference) key() Reference {
 	return r
 }
 
-func (v *view) byID(prefix string) (found Image, err error) {
-	want := "sha256:" + strings.TrimPrefix(prefix, "sha256:")
-	if err = ErrNotFound; !shortIDRE(prefix) {
+// Get finds an image by its name ("alpine", "alpine:3.20"), by name and digest,
+// or by its ID or the beginning of it, in this order, as Docker does. The
+// error wraps [ErrNotFound], [ErrAmbiguous] or [ErrReference].
+func (s *Store) Get(ref string) (found Image, err error) {
+	all, err := s.current()
+	if err != nil {
 		return found, err
 	}
-	for id, img := range v.images {
-		if !strings.HasPrefix(id, want) {
+	name, err := ParseReference(ref)
+	for _, img := range all {
+		if err == nil && slices.Contains(img.refs, name.key()) {
+			return img, img.err
+		}
+	}
+	isID := shortIDRE(ref)
+	switch {
+	case err == nil:
+		err = fmt.Errorf("%w: %s", ErrNotFound, name.Familiar())
+	case isID:
+		err = fmt.Errorf("%w: %s", ErrNotFound, ref)
+	}
+	for _, img := range all {
+		if !isID || img.err != nil || !strings.HasPrefix(img.ID, "sha256:"+strings.TrimPrefix(ref, "sha256:")) {
 			continue
 		}
-		if err == nil {
-			return Image{}, fmt.Errorf("%w: %s", ErrAmbiguous, prefix)
+		if found.ID != "" {
+			return Image{}, fmt.Errorf("%w: %s", ErrAmbiguous, ref)
 		}
 		found, err = img, nil
 	}
@@ -131,19 +116,6 @@ func (v *view) byID(prefix string) (found Image, err error) {
 
 // List returns all images, the newest first.
 func (s *Store) List() ([]Image, error) {
-	v, err := s.current()
-	if err != nil {
-		return nil, err
-	}
-	list := make([]Image, 0, len(v.images))
-	for _, img := range v.images {
-		list = append(list, img)
-	}
-	slices.SortFunc(list, func(a, b Image) int {
-		if !a.Created.Equal(b.Created) {
-			return b.Created.Compare(a.Created)
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
-	return list, nil
+	all, err := s.current()
+	return slices.DeleteFunc(slices.Clone(all), func(i Image) bool { return i.err != nil }), err
 }

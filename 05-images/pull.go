@@ -22,11 +22,19 @@ type PullOptions struct {
 // image; its blobs, whole or not, stay for the next one until a [Store.Sweep].
 // Errors wrap [ErrNotFound], [ErrUnauthorized], [ErrDigest], [ErrSize],
 // [ErrPlainHTTP], or those of the network.
-func (s *Store) Pull(ctx context.Context, ref Reference, o PullOptions) (Image, error) {
+func (s *Store) Pull(ctx context.Context, ref Reference, o PullOptions) (img Image, err error) {
 	p := &pull{Store: s, reporter: newReporter(o.Progress), ref: ref, o: o}
-	img, err := p.run(ctx)
-	if err != nil {
-		return Image{}, fmt.Errorf("pull %s: %w", ref.Familiar(), err)
+	if ref.Domain == DefaultDomain {
+		for _, host := range o.Mirrors { // whatever one of them lacks, the next may have
+			mirror := p.o.Registry
+			mirror.Auth = nil
+			if img, err = p.run(ctx, mirror, host); err == nil {
+				return img, nil
+			}
+		}
+	}
+	if img, err = p.run(ctx, o.Registry, ref.Domain); err != nil {
+		return Image{}, fmt.Errorf("pull %s: %w", ref.Familiar(), errors.Join(ctx.Err(), err))
 	}
 	return img, nil
 }
@@ -40,8 +48,10 @@ type pull struct {
 }
 
 // run follows the chain: reference → index → manifest → config → layers.
-func (p *pull) run(ctx context.Context) (img Image, err error) {
-	p.session, err = p.o.connect(ctx, p.ref, "repository:"+p.ref.Path+":pull")
+func (p *pull) run(ctx context.Context, registry Registry, host string) (img Image, err error) {
+	from := p.ref
+	from.Domain = host
+	p.session, err = registry.connect(ctx, from, "repository:"+p.ref.Path+":pull")
 	if err != nil {
 		return Image{}, err
 	}
@@ -72,8 +82,8 @@ func (p *pull) run(ctx context.Context) (img Image, err error) {
 // resolve finds what the name stands for, an index or a manifest, and the
 // manifest: that, or the one that the index has for the platform.
 func (p *pull) resolve(ctx context.Context) (top, manifest []byte, err error) {
-	top, kind, err := p.session.document(ctx, "manifests/"+p.ref.identifier())
-	if err != nil || !kind.IsIndex() {
+	top, err = p.session.manifest(ctx, p.ref.identifier())
+	if err != nil || !isIndex(top) {
 		return top, top, err
 	}
 	want := p.o.Platform
@@ -84,7 +94,7 @@ func (p *pull) resolve(ctx context.Context) (top, manifest []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	manifest, _, err = p.session.document(ctx, "manifests/"+child.Digest.String())
+	manifest, err = p.session.manifest(ctx, child.Digest.String())
 	return top, manifest, err
 }
 
@@ -99,7 +109,7 @@ func (p *pull) parse(ctx context.Context, manifest []byte) (img Image, err error
 	}
 	config, err := p.readBlob(m.Config.Digest.String())
 	if err != nil {
-		if config, _, err = p.session.document(ctx, "blobs/"+m.Config.Digest.String()); err != nil {
+		if config, err = p.session.config(ctx, m.Config); err != nil {
 			return img, err
 		}
 	}

@@ -1,6 +1,7 @@
 package images_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -214,7 +215,8 @@ func TestLiesAreNoticedAndNotKept(t *testing.T) {
 		"another layer":         {"web", answer(digestOf(blob), other), images.ErrDigest},
 		"a layer with a tail":   {"web", answer(digestOf(blob), append(slices.Clip(blob), "tail"...)), images.ErrSize},
 		"another manifest":      {"web@" + manifest.String(), answer("/manifests/", []byte(`{"schemaVersion":2}`)), images.ErrDigest},
-		"another config":        {"web", answer(id(t, img), []byte(`{"rootfs":{"diff_ids":["`+someDigest+`"]}}`)), images.ErrDigest},
+		"another config":        {"web", answer(id(t, img), []byte(`{"rootfs":{"diff_ids":["`+someDigest+`"]}}`)), images.ErrSize},
+		"another of its size":   {"web", answer(id(t, img), bytes.Repeat([]byte(" "), configSize(t, img))), images.ErrDigest},
 		"a manifest of 5 MB":    {"web", answer("/manifests/", make([]byte, 5<<20)), images.ErrSize},
 		"a config that is long": {"web", answer(id(t, img), make([]byte, 5<<20)), images.ErrSize},
 	} {
@@ -237,6 +239,13 @@ func TestLiesAreNoticedAndNotKept(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
+}
+
+func configSize(t *testing.T, img v1.Image) int {
+	t.Helper()
+	raw, err := img.RawConfigFile()
+	require.NoError(t, err)
+	return len(raw)
 }
 
 func TestALayerThatIsNotWhatTheConfigSaysIsNotKept(t *testing.T) {

@@ -2,14 +2,18 @@ package images
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"os"
 	"slices"
+	"sync"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -26,8 +30,8 @@ type PushOptions struct {
 // image has the same digest everywhere. Errors are those of [Store.Pull].
 func (s *Store) Push(ctx context.Context, ref Reference, o PushOptions) error {
 	p := &push{Store: s, reporter: newReporter(o.Progress), ref: ref}
-	if err := p.run(ctx, o); err != nil {
-		return fmt.Errorf("push %s: %w", ref.Familiar(), err)
+	if err := p.run(ctx, o.Registry); err != nil {
+		return fmt.Errorf("push %s: %w", ref.Familiar(), errors.Join(ctx.Err(), explain(err, ref)))
 	}
 	return nil
 }
@@ -36,11 +40,13 @@ type push struct {
 	*Store
 	*reporter
 	ref     Reference
-	session *session
+	repo    name.Repository
+	pusher  *remote.Pusher
 	sources map[string]string // digest of a blob → another repository that should have it
+	mounted sync.Map          // digests of blobs that it had
 }
 
-func (p *push) run(ctx context.Context, o PushOptions) error {
+func (p *push) run(ctx context.Context, r Registry) error {
 	img, err := p.Get(p.ref.String())
 	if err != nil {
 		return err
@@ -50,50 +56,64 @@ func (p *push) run(ctx context.Context, o PushOptions) error {
 		return err
 	}
 	defer release()
-	scopes := []string{"repository:" + p.ref.Path + ":pull,push"}
 	if p.sources, err = p.findSources(img); err != nil {
 		return err
 	}
+	scopes := []string{"repository:" + p.ref.Path + ":pull,push"}
 	for _, repo := range p.sources {
 		scopes = append(scopes, "repository:"+repo+":pull")
 	}
-	if p.session, err = o.connect(ctx, p.ref, scopes...); err != nil {
+	r.Trace = p.watch(r.Trace)
+	to, err := r.connect(ctx, p.ref, scopes...)
+	if err != nil {
 		return err
 	}
-	defer p.session.close()
+	defer to.close()
+	p.repo = to.repo
+	if p.pusher, err = remote.NewPusher(remote.WithTransport(to.authed), remote.WithRetryBackoff(pauses)); err != nil {
+		return err
+	}
+	stored, err := layout.Path(p.dir).Image(img.desc.Digest)
+	if err != nil {
+		return err
+	}
+	layers, err := stored.Layers()
+	config, err2 := partial.ConfigLayer(stored)
+	if err := errors.Join(err, err2); err != nil {
+		return err
+	}
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(jobs)
-	for _, l := range img.Layers {
+	for i, l := range img.Layers {
 		p.report(Progress{ID: short(l.Digest), Status: "Preparing"})
-		group.Go(func() error { return p.layer(gctx, l) })
+		group.Go(func() error { return p.layer(gctx, layers[i], l) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return p.documents(ctx, img)
-}
-
-// documents sends the config, and then the manifest that makes it an image.
-func (p *push) documents(ctx context.Context, img Image) error {
-	config, err := os.Stat(p.blobPath(img.ID))
-	if err != nil {
+	if err := p.pusher.Upload(ctx, p.repo, config); err != nil {
 		return err
 	}
-	if _, err := p.blob(ctx, Layer{Digest: img.ID, Size: config.Size()}); err != nil {
+	if err := p.pusher.Put(ctx, p.repo.Tag(p.ref.identifier()), stored); err != nil {
 		return err
 	}
-	header := http.Header{"Content-Type": {string(img.desc.MediaType)}}
-	body := upload{file: p.blobPath(img.Manifest), size: img.desc.Size}
-	resp, err := p.session.send(ctx, request{http.MethodPut, "manifests/" + p.ref.identifier(), header, body})
-	if err != nil {
-		return explain(err, p.ref)
-	}
-	resp.Body.Close()
 	p.report(Progress{ID: p.ref.identifier(), Status: fmt.Sprintf("digest: %s size: %d", img.Manifest, img.desc.Size)})
 	return p.update(func(index *v1.IndexManifest) error {
 		setName(index, img.desc, Reference{Domain: p.ref.Domain, Path: p.ref.Path, Digest: img.Manifest})
 		return nil
 	})
+}
+
+// watch notes which blobs a registry says to have mounted.
+func (p *push) watch(then func(*http.Response)) func(*http.Response) {
+	return func(resp *http.Response) {
+		if resp.StatusCode == http.StatusCreated {
+			p.mounted.Store(resp.Request.URL.Query().Get("mount"), true)
+		}
+		if then != nil {
+			then(resp)
+		}
+	}
 }
 
 // findSources finds repositories of the same registry that images with some of
@@ -116,70 +136,41 @@ func (p *push) findSources(img Image) (map[string]string, error) {
 	return sources, err
 }
 
-func (p *push) layer(ctx context.Context, l Layer) error {
-	status, err := p.blob(ctx, l)
-	if err == nil {
-		p.report(Progress{ID: short(l.Digest), Status: status})
-	}
-	return explain(err, p.ref)
-}
-
-// blob brings one blob to the registry (distribution-spec, "Pushing blobs"):
-// HEAD asks for it, POST mounts it or opens an upload, PUT sends it.
-func (p *push) blob(ctx context.Context, l Layer) (status string, err error) {
-	err = retry(ctx, func() (bool, error) {
-		status, err = p.tryBlob(ctx, l)
-		return false, err
-	})
-	return status, err
-}
-
-func (p *push) tryBlob(ctx context.Context, l Layer) (status string, err error) {
-	resp, err := p.session.send(ctx, request{method: http.MethodHead, path: "blobs/" + l.Digest})
-	if err == nil {
-		resp.Body.Close()
-		return "Layer already exists", nil
-	}
-	start := "blobs/uploads/"
-	if from := p.sources[l.Digest]; from != "" {
-		start += "?" + url.Values{"mount": {l.Digest}, "from": {from}}.Encode()
-	}
-	if resp, err = p.session.send(ctx, request{method: http.MethodPost, path: start}); err != nil {
-		return "", err
-	}
-	resp.Body.Close()
-	if resp.StatusCode == http.StatusCreated {
-		return "Mounted from " + p.sources[l.Digest], nil
-	}
-	to, err := resp.Location()
-	if err != nil {
-		return "", fmt.Errorf("upload %s: %w", short(l.Digest), err)
-	}
-	query := to.Query()
-	query.Set("digest", l.Digest)
-	to.RawQuery = query.Encode()
-	body := upload{file: p.blobPath(l.Digest), size: l.Size, sent: func(n int64) {
+// layer brings one layer to the registry (distribution-spec, "Pushing blobs"): HEAD
+// asks for it, POST mounts it or opens an upload, PATCH and PUT send it.
+func (p *push) layer(ctx context.Context, stored v1.Layer, l Layer) error {
+	up := &upload{Layer: stored, sent: func(n int64) {
 		p.report(Progress{ID: short(l.Digest), Status: "Pushing", Current: n, Total: l.Size})
 	}}
-	resp, err = p.session.send(ctx, request{http.MethodPut, to.String(), http.Header{"Content-Type": {"application/octet-stream"}}, body})
+	layer, from := v1.Layer(up), p.sources[l.Digest]
+	if from != "" {
+		layer = &remote.MountableLayer{Layer: up, Reference: p.repo.Registry.Repo(from).Tag(DefaultTag)}
+	}
+	err := p.pusher.Upload(ctx, p.repo, layer)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return "Pushed", resp.Body.Close()
+	status := "Layer already exists"
+	if _, mounted := p.mounted.Load(l.Digest); mounted {
+		status = "Mounted from " + from
+	} else if up.opened {
+		status = "Pushed"
+	}
+	p.report(Progress{ID: short(l.Digest), Status: status})
+	return nil
 }
 
-// upload is a file as the body of a request, from its beginning for each attempt.
+// upload is a stored layer that tells how much of it was read.
 type upload struct {
-	file string
-	size int64
-	sent func(n int64) // nil: nobody counts
+	v1.Layer
+	sent   func(n int64)
+	opened bool
 }
 
-func (u upload) open() (io.ReadCloser, error) {
-	f, err := os.Open(u.file)
-	if err != nil || u.sent == nil {
-		return f, err
-	}
+// Compressed opens the blob, for each attempt.
+func (u *upload) Compressed() (io.ReadCloser, error) {
+	u.opened = true
+	f, err := u.Layer.Compressed()
 	n := int64(0)
 	counted := writerFunc(func(p []byte) (int, error) {
 		n += int64(len(p))
@@ -189,7 +180,7 @@ func (u upload) open() (io.ReadCloser, error) {
 	return struct {
 		io.Reader
 		io.Closer
-	}{io.TeeReader(f, counted), f}, nil
+	}{io.TeeReader(f, counted), f}, err
 }
 
 // writerFunc is a function as an [io.Writer].

@@ -12,11 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
@@ -25,7 +25,7 @@ import (
 var (
 	ErrUnauthorized = errors.New("unauthorized")
 	ErrPlainHTTP    = errors.New("plain HTTP refused")
-	ErrSize         = errors.New("size mismatch") // more bytes than announced
+	ErrSize         = errors.New("size mismatch") // more bytes than announced, or fewer
 )
 
 const (
@@ -33,25 +33,21 @@ const (
 	documentLimit = 4 << 20                // bytes; distribution-spec: registries should take manifests as large
 )
 
-// acceptManifests is what can be read here. A registry that is not told so may
-// answer with schema 1, retired in 2016.
-var acceptManifests = fmt.Sprintf("%s, %s, %s, %s",
-	types.OCIImageIndex, types.DockerManifestList, types.OCIManifestSchema1, types.DockerManifestSchema2)
-
 // Registry says how registries are reached. The zero value speaks TLS with
 // the system's certificates, and plain HTTP with loopback addresses only.
 type Registry struct {
 	Auth     authn.Authenticator  // nil: anonymous; see Credentials
 	Insecure []string             // hosts, as in names ("10.0.0.1:5000"), that may be spoken to by plain HTTP
 	CertsDir string               // HOST/*.crt in it are more roots to trust for that host: Docker's /etc/docker/certs.d
+	Mirrors  []string             // hosts that may have what docker.io has, asked before it, without credentials
 	Trace    func(*http.Response) // sees every answer, to show it; nil: nobody looks
 }
 
 // session is one repository at one registry, logged in to.
 type session struct {
 	ref    Reference
-	root   string // https://HOST/v2/
-	base   string // root and the repository: https://HOST/v2/PATH/
+	repo   name.Repository
+	authed http.RoundTripper // carries credentials to this host, and to no other
 	client *http.Client
 	close  func() // ends connections that are kept for the next request
 }
@@ -75,29 +71,45 @@ func (r Registry) connect(ctx context.Context, ref Reference, scopes ...string) 
 	if err != nil {
 		return nil, err
 	}
-	auth := r.Auth
-	if auth == nil {
-		auth = authn.Anonymous
+	if r.Auth == nil {
+		r.Auth = authn.Anonymous
 	}
-	root := reg.Scheme() + "://" + host + "/v2/"
-	s := &session{ref: ref, root: root, base: root + ref.Path + "/", close: plain.CloseIdleConnections}
-	// Requests through authed carry credentials to this host, and to no other.
-	authed, err := transport.NewWithContext(ctx, reg, auth, plain, scopes)
-	if err != nil {
+	s := &session{ref: ref, repo: reg.Repo(ref.Path), close: plain.CloseIdleConnections}
+	if s.authed, err = transport.NewWithContext(ctx, reg, r.Auth, plain, scopes); err != nil {
 		s.close()
 		return nil, explain(err, ref)
 	}
-	s.client = &http.Client{Transport: authed}
+	s.client = &http.Client{Transport: s.authed}
 	return s, nil
 }
 
-// answerTimeout is how long a registry may think before it begins to answer; a
-// push of a large layer makes it think longest.
-const answerTimeout = time.Minute
+// silence is how long a connection may be silent. What if it just died, with no
+// one left to say so? Without this, the download would wait for ever; so, it is
+// continued over a new one. A push of a large layer makes a registry think longest.
+var silence = time.Minute
+
+// watched is a connection that breaks when nothing moves on it.
+type watched struct{ net.Conn }
+
+// Read is that of [net.Conn].
+func (w watched) Read(p []byte) (int, error) {
+	_ = w.SetDeadline(time.Now().Add(silence))
+	return w.Conn.Read(p)
+}
+
+// Write is that of [net.Conn].
+func (w watched) Write(p []byte) (int, error) {
+	_ = w.SetDeadline(time.Now().Add(silence))
+	return w.Conn.Write(p)
+}
 
 func (r Registry) transport(host string) (httpsOnly, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.ResponseHeaderTimeout = answerTimeout
+	dial := t.DialContext
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		return watched{c}, err
+	}
 	t.DisableCompression = true // a digest is about the bytes as they are stored
 	files, err := filepath.Glob(filepath.Join(r.CertsDir, host, "*.crt"))
 	if r.CertsDir == "" || err != nil || len(files) == 0 {
@@ -141,66 +153,64 @@ func (h httpsOnly) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// request is one request to a registry.
-type request struct {
-	method, path string      // "manifests/latest", "blobs/sha256:…", or a whole URL
-	header       http.Header // nil: none
-	body         upload      // zero: none
-}
-
-// send makes a request. An answer that is not a success is an error.
-func (s *session) send(ctx context.Context, r request) (*http.Response, error) {
-	if !strings.Contains(r.path, "://") {
-		r.path = s.base + r.path
-	}
-	req, err := http.NewRequestWithContext(ctx, r.method, r.path, nil)
+// get asks for what has this path below "/v2/".
+func (s *session) get(ctx context.Context, path string, header http.Header) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.repo.Scheme()+"://"+s.repo.RegistryStr()+"/v2/"+path, nil)
 	if err != nil {
 		return nil, err
 	}
-	if r.header != nil {
-		req.Header = r.header
-	}
-	if r.body.file != "" {
-		if req.Body, err = r.body.open(); err != nil {
-			return nil, err
-		}
-		req.GetBody, req.ContentLength = r.body.open, r.body.size
-	}
+	req.Header = header
 	resp, err := s.client.Do(req)
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode/100 == 2 {
-		return resp, nil
+	if err := transport.CheckError(resp, http.StatusOK, http.StatusPartialContent); err != nil {
+		resp.Body.Close()
+		return nil, err
 	}
-	defer resp.Body.Close()
-	return nil, transport.CheckError(resp)
+	return resp, nil
 }
 
-// document fetches a manifest or an index ("manifests/latest") or a config
-// ("blobs/sha256:…"), and verifies it if it is asked for by its digest.
-func (s *session) document(ctx context.Context, path string) (raw []byte, kind types.MediaType, err error) {
-	err = retry(ctx, func() (bool, error) {
-		resp, err := s.send(ctx, request{path: path, header: http.Header{"Accept": {acceptManifests}}})
-		if err != nil {
-			return false, err
+// manifest fetches a manifest or an index by its tag or its digest, and verifies
+// the latter. A registry that is not told what can be read may answer with
+// schema 1, retired in 2016.
+func (s *session) manifest(ctx context.Context, identifier string) (raw []byte, err error) {
+	accept := http.Header{"Accept": {fmt.Sprintf("%s, %s, %s, %s",
+		types.OCIImageIndex, types.DockerManifestList, types.OCIManifestSchema1, types.DockerManifestSchema2)}}
+	for pause := pauses; ; {
+		var resp *http.Response
+		if resp, err = s.get(ctx, s.ref.Path+"/manifests/"+identifier, accept); err == nil {
+			raw, err = io.ReadAll(io.LimitReader(resp.Body, documentLimit+1))
+			resp.Body.Close()
 		}
-		defer resp.Body.Close()
-		kind = types.MediaType(resp.Header.Get("Content-Type"))
-		if raw, err = io.ReadAll(io.LimitReader(resp.Body, documentLimit+1)); len(raw) > documentLimit {
-			return false, fmt.Errorf("%w: %s has more than %d bytes", ErrSize, path, documentLimit)
+		if !again(ctx, &pause, err) {
+			break
 		}
-		return false, err
-	})
+	}
+	switch {
+	case err == nil && len(raw) > documentLimit:
+		err = fmt.Errorf("%w: it has more than %d bytes", ErrSize, documentLimit)
+	case err == nil && digestRE(identifier):
+		err = checkDigest(identifier, digestOf(raw))
+	}
 	if err != nil {
-		return nil, "", explain(err, s.ref)
+		return nil, fmt.Errorf("get manifest %s: %w", identifier, explain(err, s.ref))
 	}
-	if _, digest, _ := strings.Cut(path, "/"); digestRE(digest) {
-		if err := checkDigest(digest, digestOf(raw)); err != nil {
-			return nil, "", fmt.Errorf("get %s: %w", path, err)
-		}
+	return raw, nil
+}
+
+// config fetches a config, and verifies it.
+func (s *session) config(ctx context.Context, d v1.Descriptor) ([]byte, error) {
+	if d.Size > documentLimit {
+		return nil, fmt.Errorf("%w: the config has %d bytes, more than %d", ErrSize, d.Size, documentLimit)
 	}
-	return raw, mediaType(kind, raw), nil
+	r := &blobReader{session: s, ctx: ctx, digest: d.Digest.String(), size: d.Size}
+	defer r.Close()
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("get config: %w", explain(err, s.ref))
+	}
+	return raw, checkDigest(d.Digest.String(), digestOf(raw))
 }
 
 // explain puts what a registry answered into Docker's words.
@@ -218,39 +228,23 @@ func explain(err error, ref Reference) error {
 	return err
 }
 
-// A request that fails is repeated after a pause that grows: registries, and
-// the ways to them, have bad moments. Whatever got further starts anew.
-const (
-	retries  = 5
-	minPause = 200 * time.Millisecond
-	maxPause = 5 * time.Second
-)
+// pauses lie between attempts: registries, and the ways to them, have bad moments.
+var pauses = transport.Backoff{Duration: 200 * time.Millisecond, Factor: 2.5, Jitter: 0.1, Steps: 5}
 
-func retry(ctx context.Context, try func() (progress bool, err error)) error {
-	pause := minPause
-	for n := 1; ; n++ {
-		progress, err := try()
-		if progress {
-			n, pause = 1, minPause
-		}
-		if err == nil || n == retries || lasting(err) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, maxPause)
-	}
-}
-
-// lasting tells an error that will not go away by itself.
-func lasting(err error) bool {
+// again waits before another attempt, if the error may go away by itself.
+func again(ctx context.Context, pause *transport.Backoff, err error) bool {
+	_, network := errors.AsType[*net.OpError](err)
+	passing := network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 	if answer, ok := errors.AsType[*transport.Error](err); ok {
-		return !answer.Temporary()
+		passing = answer.Temporary()
 	}
-	_, badCert := errors.AsType[*tls.CertificateVerificationError](err)
-	return badCert || errors.Is(err, ErrPlainHTTP) || errors.Is(err, ErrSize) ||
-		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if !passing || pause.Steps == 1 {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(pause.Step()):
+		return true
+	}
 }

@@ -116,7 +116,7 @@ func TestAnInterruptedPullIsContinuedByTheNext(t *testing.T) {
 }
 
 func TestASilentRegistryIsAskedAgain(t *testing.T) {
-	t.Cleanup(images.SetStallTimeout(500 * time.Millisecond))
+	t.Cleanup(images.SetSilence(500 * time.Millisecond))
 	srv, u := newServer(t), newTrees()
 	blob := tarOf("a=" + noise(1, 3<<20))
 	ref := srv.push(t, "web", imageOf(t, plainLayer(blob)))

@@ -2,7 +2,6 @@ package images
 
 import (
 	"archive/tar"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,86 +23,59 @@ type archived struct {
 
 // Save writes images as one tar archive that is two formats in one: an OCI
 // image layout and, by its manifest.json, the docker-archive of `docker load`;
-// both list the same blobs. It is what `docker save` writes since 25.0.
+// both list the same blobs. It is what `docker save` writes since 25.0. An image
+// gets the name by which it was asked for, if it was one.
 func (s *Store) Save(w io.Writer, refs ...string) error {
-	a := &saver{
-		Store: s, tar: tar.NewWriter(w), written: map[string]bool{},
-		index: v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex},
+	dir, err := os.MkdirTemp(s.path(ingestDir), temporary)
+	if err != nil {
+		return err
 	}
+	defer os.RemoveAll(dir)
+	a := &archive{Store: Store{dir: dir}, index: v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}}
 	for _, ref := range refs {
-		if err := a.image(ref); err != nil {
+		img, err := s.Get(ref)
+		if err == nil {
+			err = a.add(s, img, ref)
+		}
+		if err != nil {
 			return fmt.Errorf("save %s: %w", ref, err)
 		}
 	}
-	index, err := json.Marshal(a.index)
-	list, err2 := json.Marshal(a.images)
-	return errors.Join(err, err2, a.bytes(layoutFile, []byte(layoutVersion)),
-		a.bytes(indexFile, index), a.bytes(archiveFile, list), a.tar.Close())
-}
-
-type saver struct {
-	*Store
-	tar     *tar.Writer
-	written map[string]bool // by digest
-	index   v1.IndexManifest
-	images  []archived
-}
-
-// image adds an image, under the name by which it was asked for, if it was one.
-func (a *saver) image(ref string) error {
-	img, err := a.Get(ref)
-	if err != nil {
+	list, err := json.Marshal(a.images)
+	if err := errors.Join(err, a.writeIndex(a.index), os.WriteFile(a.path(archiveFile), list, 0o644),
+		os.WriteFile(a.path(layoutFile), []byte(layoutVersion), 0o644)); err != nil {
 		return err
 	}
-	release, err := a.lease(img.needs())
-	if err != nil {
-		return err
-	}
-	defer release()
+	tw := tar.NewWriter(w)
+	return errors.Join(tw.AddFS(os.DirFS(dir)), tw.Close())
+}
+
+// archive is a directory that will be packed. Its blobs are those of the store
+// under a second name, so that they stay here if they are removed there.
+type archive struct {
+	Store
+	index  v1.IndexManifest
+	images []archived
+}
+
+func (a *archive) add(from *Store, img Image, ref string) error {
 	entry := archived{Config: blobName(img.ID)}
 	for _, l := range img.Layers {
 		entry.Layers = append(entry.Layers, blobName(l.Digest))
 	}
-	for _, name := range append([]string{blobName(img.Manifest), entry.Config}, entry.Layers...) {
-		if err := a.blob(name); err != nil {
+	if err := os.MkdirAll(a.path(blobsDir), 0o755); err != nil {
+		return err
+	}
+	for _, blob := range append([]string{blobName(img.Manifest), entry.Config}, entry.Layers...) {
+		if err := os.Link(from.path(blob), a.path(blob)); err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}
 	}
 	keep(&a.index, img.desc)
-	if name, ok := img.named(ref); ok {
+	if name, ok := img.named(ref); ok && name.Digest == "" {
 		setName(&a.index, img.desc, name)
 		entry.RepoTags = []string{name.Familiar()}
 	}
 	a.images = append(a.images, entry)
 	return nil
-}
-
-func (a *saver) bytes(name string, content []byte) error {
-	return a.file(&tar.Header{Name: name, Size: int64(len(content))}, bytes.NewReader(content))
-}
-
-func (a *saver) file(h *tar.Header, content io.Reader) error {
-	h.Mode = 0o644
-	err := a.tar.WriteHeader(h)
-	if err == nil {
-		_, err = io.Copy(a.tar, content)
-	}
-	return err
-}
-
-func (a *saver) blob(name string) error {
-	if a.written[name] {
-		return nil
-	}
-	a.written[name] = true
-	f, err := os.Open(a.path(name))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	return a.file(&tar.Header{Name: name, Size: st.Size()}, f)
 }

@@ -114,7 +114,7 @@ func TestNoArchiveReachesOutOfItself(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		s := openStore(t, dir)
-		_, err := s.Load(archive, nil)
+		_, err := s.Load(archive, newTrees())
 		require.Error(t, err, what)
 		list, err := s.List()
 		require.NoError(t, err)
@@ -139,7 +139,7 @@ func TestBadArchivesAreRefused(t *testing.T) {
 		"an index.json {":     archiveOf(entry{name: "index.json", content: "{"}),
 		"a truncated archive": io.LimitReader(dockerArchive(t, digestOf(layer), entry{name: "x/layer.tar", content: string(layer)}), 1000),
 	} {
-		_, err := newStore(t).Load(archive, nil)
+		_, err := newStore(t).Load(archive, newTrees())
 		require.Error(t, err, what)
 	}
 }
