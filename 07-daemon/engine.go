@@ -32,6 +32,7 @@ type Engine struct {
 	Layers    Layers
 	Transfer  Transfer
 	Upkeep    Upkeep
+	Builder   Builder
 	System    System
 	Events    Events
 	Plans     Plans

@@ -22,7 +22,7 @@ func (s *Server) routes() []route {
 	var table []route
 	for _, resource := range [][]route{
 		s.lifecycleRoutes(), s.controlRoutes(), s.viewRoutes(), s.streamRoutes(),
-		s.execRoutes(), s.imageRoutes(), s.layerRoutes(), s.transferRoutes(), s.upkeepRoutes(), s.systemRoutes(), s.eventRoutes(), s.planRoutes(),
+		s.execRoutes(), s.imageRoutes(), s.layerRoutes(), s.transferRoutes(), s.upkeepRoutes(), s.systemRoutes(), s.eventRoutes(), s.planRoutes(), s.buildRoutes(),
 	} {
 		table = append(table, resource...)
 	}
