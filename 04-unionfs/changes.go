@@ -60,8 +60,8 @@ func (s *Store) Changes(id string) ([]Change, error) {
 // Usage returns the bytes in the regular files that the layer id adds or changes. A file with many names counts once.
 func (s *Store) Usage(id string) (size int64, err error) {
 	l, err := s.layer(id)
-	if err != nil {
-		return 0, err
+	if err != nil || l.Link != "" { // its files do not change, and were counted
+		return l.Size, err
 	}
 	nodes, err := s.nodes(l)
 	seen := map[uint64]bool{}

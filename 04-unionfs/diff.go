@@ -50,7 +50,7 @@ func packTree(w io.Writer, dir string) error {
 	return pack(w, dir, nodes)
 }
 
-// pack writes an archive of the nodes of a directory.
+// pack writes an archive of nodes whose files are below a directory.
 func pack(w io.Writer, dir string, nodes []node) error {
 	root, err := os.Open(dir)
 	if err != nil {
@@ -88,7 +88,7 @@ func pack(w io.Writer, dir string, nodes []node) error {
 // copyFrom writes the content of a file below root. If a container is at work there, the file may be another by now, or a
 // directory on the way a symbolic link to the host's: no link is followed, and no FIFO waited for.
 func copyFrom(root *os.File, n node, w io.Writer) error {
-	fd, err := unix.Openat2(int(root.Fd()), n.Path[1:], &unix.OpenHow{
+	fd, err := unix.Openat2(int(root.Fd()), n.file[len(root.Name())+1:], &unix.OpenHow{
 		Flags:   unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
 	})

@@ -12,9 +12,14 @@ import (
 const paxXattr = "SCHILY.xattr."
 
 // foreign reports whether an attribute is no part of a layer's content: SELinux labels are the host's, and overlay's own would let an
-// archive decide what is seen of the layers below (opaque, redirect).
+// archive decide what is seen of the layers below (opaque, redirect), as would fuse-overlayfs's.
 func foreign(key string) bool {
-	return strings.HasPrefix(key, "trusted.overlay.") || strings.HasPrefix(key, "user.overlay.") || key == "security.selinux"
+	for _, own := range []string{"trusted.overlay.", "user.overlay.", "user.fuseoverlayfs."} {
+		if strings.HasPrefix(key, own) {
+			return true
+		}
+	}
+	return key == "security.selinux"
 }
 
 // xattrs reads the extended attributes of a file; a symbolic link is not followed. No file has none.
