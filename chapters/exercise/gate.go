@@ -62,7 +62,7 @@ func Gate(t *testing.T, l List) {
 	for _, e := range l.Exercises {
 		t.Run(e.Name+"/emptied", func(t *testing.T) {
 			t.Parallel()
-			if r := b.variant(e, e.Name); r.State != Failed {
+			if r := b.variant(e, e.Name); r.State != Failed && r.State != Unsolved {
 				t.Errorf("%s: %s %s", r.State, r.Found, r.Output)
 			}
 		})

@@ -101,9 +101,11 @@ func (g Grading) replace() (map[string]string, error) {
 	return replace, nil
 }
 
-// located gives a message of the compiler, or of a panic, the names of the learner's files.
+// located gives a message of the compiler, or of a panic, the names of the learner's files as the learner calls them.
 func (g Grading) located(text string) string {
 	root, _ := filepath.Abs(g.Root)
+	here, _ := filepath.Abs(g.Copy)
+	text = strings.ReplaceAll(text, here+"/", g.Copy+"/")
 	file := regexp.MustCompile(`(` + regexp.QuoteMeta(root) + `/|\./|\b)` + regexp.QuoteMeta(g.List.Dir) + `/([\w-]+\.go:\d+)`)
 	return file.ReplaceAllString(text, strings.ReplaceAll(g.Copy, "$", "$$")+"/$2")
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,11 +19,12 @@ type State string
 
 // The states. Only Passed brings points.
 const (
-	Passed State = "passed"
-	Failed State = "failed" // a check saw something else in the kernel than it expected
-	Waits  State = "waits"  // for an exercise whose code it needs
-	Hung   State = "hung"   // the code did not end in time
-	Broken State = "broken" // the grader was ended, or could not prepare what it needs
+	Passed   State = "passed"
+	Unsolved State = "unsolved" // the body is still empty
+	Failed   State = "failed"   // a check saw something else in the kernel than it expected
+	Waits    State = "waits"    // for an exercise whose code it needs
+	Hung     State = "hung"     // the code did not end in time
+	Broken   State = "broken"   // the grader was ended, or could not prepare what it needs
 )
 
 // Result is the grading of one exercise.
@@ -94,10 +96,16 @@ func Run(t *testing.T, l List, graders Graders) {
 	}
 }
 
+// ended is the check that a learner's function returns at all.
+const (
+	ended     = "end of the function"
+	endedHint = "A panic, os.Exit, or a signal? Where it happened is among what was printed."
+)
+
 // recovered turns a panic of code that a grader called into a failed check.
 func (g *G) recovered() {
 	if r := recover(); r != nil {
-		g.Check(Check{Name: "end of the function", Want: "it returns", Got: fmt.Sprint("panic: ", r)})
+		g.Check(Check{Name: ended, Want: "it returns", Got: fmt.Sprint("panic: ", r), Hint: endedHint})
 	}
 }
 
@@ -138,7 +146,7 @@ func (g *G) Check(c Check) {
 	}
 	g.result.State, g.result.Check, g.result.Expected, g.result.Found, g.result.Hint = Failed, c.Name, want, got, c.Hint
 	if unsolvedError.MatchString(got) {
-		g.result.Hint = "The body is still empty; the task stands in it."
+		g.result.State, g.result.Hint = Unsolved, "The task stands in the body."
 	}
 	g.FailNow()
 }
@@ -202,6 +210,9 @@ func (g *G) Dir(prefix string) string {
 	return dir
 }
 
+// ownFrame is a line of a stack trace that is about the graders.
+var ownFrame = regexp.MustCompile(`(?m)^cutaway/\S+/exercises?\.`)
+
 // printed is what the code wrote to standard output and error, shortened from the front.
 func (g *G) printed() string {
 	var all strings.Builder
@@ -211,7 +222,11 @@ func (g *G) printed() string {
 			all.Write(text)
 		}
 	}
-	const enough = 2000
-	text := strings.TrimSpace(all.String())
+	const enough = 2000 // bytes
+	text := all.String()
+	if trace := ownFrame.FindStringIndex(text); trace != nil {
+		text = text[:trace[0]] // from here on down it is the grader's code
+	}
+	text = strings.TrimSpace(text)
 	return text[max(0, len(text)-enough):]
 }

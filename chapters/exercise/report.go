@@ -1,6 +1,7 @@
 package exercise
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,13 +15,12 @@ func (r Report) Text(w io.Writer) error {
 		return err
 	}
 	for _, e := range r.Exercises {
-		mark := map[State]string{Passed: "✓", Waits: "…"}[e.State]
-		if mark == "" {
-			mark = "✗"
-		}
+		mark := cmp.Or(map[State]string{Passed: "✓", Waits: "…", Unsolved: "·"}[e.State], "✗")
 		fmt.Fprintf(w, "%s %-12s %d of %d   %s\n", mark, e.Exercise, e.Points, e.Of, e.Title)
 		switch e.State {
 		case Passed:
+		case Unsolved:
+			row(w, "found", e.Found)
 		case Waits:
 			row(w, "waits for", strings.Join(e.WaitsFor, ", "))
 		case Broken:

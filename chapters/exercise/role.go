@@ -151,7 +151,7 @@ func (g *G) Start(c Child) *Running {
 	if err := json.NewDecoder(from).Decode(&said); err != nil {
 		stop.Close()
 		_ = cmd.Wait()
-		g.Check(Check{Name: "end of the function", Want: "it returns", Got: fmt.Sprint("the process ended: ", cmd.ProcessState)})
+		g.Check(Check{Name: ended, Want: "it returns", Got: fmt.Sprint("the process ended: ", cmd.ProcessState), Hint: endedHint})
 	}
 	if r.saw = said.Saw; said.Error != "" {
 		r.Err = roleError{said}
