@@ -52,8 +52,10 @@ func between(facts []fact, request string) (*window, error) {
 }
 
 // machinery is what the engine does for itself, and no plan lists: the process
-// that holds the container's streams.
+// that holds the container's streams; and what Go does for it, which raises its
+// limit of open files and puts it back for whom it starts.
 var machinery = []want{
+	{what: "prlimit64 RLIMIT_NOFILE *", who: "daemon"}, {what: "prlimit64 RLIMIT_NOFILE *", who: "shim"},
 	{what: "clone", who: "daemon"}, {what: "execve shim", who: "daemon", maybe: true},
 	{what: "create /proc/self/comm", who: "shim"}, {what: "write /proc/self/comm: cutaway-shim", who: "shim"},
 }

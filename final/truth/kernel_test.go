@@ -23,8 +23,7 @@ type witness struct {
 	dir     string                    // of the daemon; its own files are below
 	parents map[int]int               // of threads and processes
 	who     map[int]string            // of processes since their execve
-	open    map[int]map[string]string // by thread: the name by which a descriptor was opened
-	latest  map[string]string         // by who and descriptor, whatever the thread
+	open    map[int]map[string]string // by process: the name by which a descriptor was opened
 	netns   map[int]string            // by thread: the name of its network namespace; "" = the daemon's
 	sockets map[string]*socket        // by strace's name, such as socket:[123]
 	facts   []fact
@@ -38,7 +37,7 @@ var clonedForm = regexp.MustCompile(`^(\d+)(?: /\* (\d+) in strace's PID NS \*/)
 // see finds the facts in calls.
 func see(dir string, calls []call) []fact {
 	w := &witness{
-		dir: dir, parents: map[int]int{}, who: map[int]string{}, open: map[int]map[string]string{}, latest: map[string]string{},
+		dir: dir, parents: map[int]int{}, who: map[int]string{}, open: map[int]map[string]string{},
 		netns: map[int]string{}, sockets: map[string]*socket{},
 	}
 	for _, c := range calls {
@@ -138,8 +137,8 @@ func (w *witness) at(c call, i int) string {
 
 // name is a path; /proc/self/fd/N is what N was opened as.
 func (w *witness) name(c call, name string) string {
-	if n, ok := strings.CutPrefix(name, "/proc/self/fd/"); ok && w.open[c.pid][n] != "" {
-		return w.open[c.pid][n]
+	if n, ok := strings.CutPrefix(name, "/proc/self/fd/"); ok && w.descriptor(c, n) != "" {
+		return w.descriptor(c, n)
 	}
 	if strings.HasPrefix(name, "/") && name != "/" {
 		return path.Clean(name)
@@ -154,12 +153,15 @@ func (w *witness) opened(c call, name string) {
 	if !strings.HasPrefix(p, "/") {
 		p = name
 	}
-	if w.open[c.pid] == nil {
-		w.open[c.pid] = map[string]string{}
+	process := w.process(c.pid)
+	if w.open[process] == nil {
+		w.open[process] = map[string]string{}
 	}
-	w.open[c.pid][number] = p
-	w.latest[w.actor(c.pid)+number] = p
+	w.open[process][number] = p
 }
+
+// descriptor is what a descriptor of the process was opened as.
+func (w *witness) descriptor(c call, number string) string { return w.open[w.process(c.pid)][number] }
 
 var processForm = regexp.MustCompile(`^/proc/\d+(/task/\d+)?/`)
 

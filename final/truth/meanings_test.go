@@ -29,7 +29,7 @@ var meanings = map[string]func(*witness, call){
 	"setns": func(w *witness, c call) {
 		number, p := descriptor(c.arg(0))
 		if !strings.HasPrefix(p, "/") {
-			p = w.open[c.pid][number]
+			p = w.descriptor(c, number)
 		}
 		if c.arg(1) == "CLONE_NEWNET" {
 			w.netns[c.pid] = p
@@ -71,7 +71,7 @@ var meanings = map[string]func(*witness, call){
 	"fchmodat2": func(w *witness, c call) { w.change(c, "chmod "+c.arg(2), w.at(c, 0)) },
 	"syscall_0x1c4": func(w *witness, c call) { // fchmodat2, before strace 6.6
 		n, _ := strconv.ParseInt(c.arg(0), 0, 32)
-		w.change(c, "chmod in", w.latest[w.actor(c.pid)+strconv.Itoa(int(n))])
+		w.change(c, "chmod in", w.descriptor(c, strconv.Itoa(int(n))))
 	},
 	"fchmod":    func(w *witness, c call) { w.change(c, "chmod "+c.arg(1), w.file(c.arg(0))) },
 	"utimensat": func(w *witness, c call) { w.change(c, "utimes", w.at(c, 0)) },
