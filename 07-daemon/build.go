@@ -200,5 +200,6 @@ func buildLimits(r *http.Request, h *container.HostConfig) error {
 	h.CpusetCpus, h.CpusetMems, h.CgroupParent = query(r, "cpusetcpus"), query(r, "cpusetmems"), query(r, "cgroupparent")
 	h.NetworkMode = container.NetworkMode(query(r, "networkmode"))
 	h.Isolation = container.Isolation(query(r, "isolation"))
-	return errors.Join(append(errs, queryJSON(r, "ulimits", &h.Ulimits), queryJSON(r, "extrahosts", &h.ExtraHosts), queryJSON(r, "securityopt", &h.SecurityOpt))...)
+	h.ExtraHosts, h.SecurityOpt = r.URL.Query()["extrahosts"], r.URL.Query()["securityopt"]
+	return errors.Join(append(errs, queryJSON(r, "ulimits", &h.Ulimits))...)
 }

@@ -40,6 +40,19 @@ func decompress(r io.Reader) (io.Reader, error) {
 	return b, nil
 }
 
+// IsArchive looks at the beginning of a stream, and tells whether it is a tar
+// archive, packed or not. Nothing is taken away from it; its buffer should hold
+// some kilobytes.
+func IsArchive(b *bufio.Reader) bool {
+	head, _ := b.Peek(b.Size())
+	r, err := decompress(bytes.NewReader(head))
+	if err != nil {
+		return false
+	}
+	_, err = tar.NewReader(r).Next()
+	return err == nil
+}
+
 // isArchive tells whether ADD would unpack a file: its content counts, not its name.
 func isArchive(t tree, name string) bool {
 	f, err := t.Open(name)
@@ -47,12 +60,7 @@ func isArchive(t tree, name string) bool {
 		return false
 	}
 	defer f.Close()
-	r, err := decompress(f)
-	if err != nil {
-		return false
-	}
-	_, err = tar.NewReader(r).Next()
-	return err == nil
+	return IsArchive(bufio.NewReaderSize(f, 64<<10))
 }
 
 // unpackTo writes what is in an archive, with its own owners and times.

@@ -2,6 +2,7 @@ package build
 
 import (
 	"archive/tar"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -19,35 +20,31 @@ import (
 // ignoreFile, in the context's root, says what is not part of it.
 const ignoreFile = ".dockerignore"
 
-// Ignore is what a .dockerignore says. The zero Ignore leaves nothing out.
-type Ignore struct {
+// ignore is what a .dockerignore says. The zero ignore leaves nothing out.
+type ignore struct {
 	matcher *patternmatcher.PatternMatcher
 }
 
-// ReadIgnore reads a .dockerignore; nil is one that is not there.
-func ReadIgnore(text io.Reader) (Ignore, error) {
-	if text == nil {
-		return Ignore{}, nil
-	}
-	patterns, err := ignorefile.ReadAll(text)
+func readIgnore(text []byte) (ignore, error) {
+	patterns, err := ignorefile.ReadAll(bytes.NewReader(text))
 	if err != nil {
-		return Ignore{}, badContext.errorf("%s: %w", ignoreFile, err)
+		return ignore{}, badContext.errorf("%s: %w", ignoreFile, err)
 	}
 	m, err := patternmatcher.New(patterns)
 	if err != nil {
-		return Ignore{}, badContext.errorf("%s: %w", ignoreFile, err)
+		return ignore{}, badContext.errorf("%s: %w", ignoreFile, err)
 	}
-	return Ignore{m}, nil
+	return ignore{m}, nil
 }
 
 // walk visits what is left in, the directories before what is in them. keep
 // names files that are left in anyway.
-func (i Ignore) walk(root *os.Root, visit func(name string, info fs.FileInfo) error, keep ...string) error {
+func (i ignore) walk(root *os.Root, visit func(name string, info fs.FileInfo) error, keep ...string) error {
 	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || name == "." {
 			return err
 		}
-		if i.matcher != nil && !slices.Contains(keep, name) {
+		if !slices.Contains(keep, name) {
 			out, err := i.matcher.MatchesOrParentMatches(name)
 			switch {
 			case err != nil:
@@ -71,49 +68,94 @@ func holds(dir string, files []string) bool {
 	return slices.ContainsFunc(files, func(f string) bool { return strings.HasPrefix(f, dir+"/") })
 }
 
-// Send writes the context in a directory as an archive: what is left in, the
+// Sending is a context on its way to the engine.
+type Sending struct {
+	Dir        string // "" = the Dockerfile is all there is
+	Dockerfile string // its name in Dir, or a new one if Text is set
+	Text       []byte // a Dockerfile from elsewhere; nil = it is in Dir
+}
+
+// Send writes a context as an archive: what the .dockerignore leaves in, the
 // Dockerfile and the .dockerignore themselves in any case, since the engine needs
-// them. Owners do not matter to a build and are left out.
-func (i Ignore) Send(w io.Writer, dir string, dockerfile string) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
+// them. Owners do not matter to a build, and are left out.
+func (s Sending) Send(w io.Writer) error {
 	out := tar.NewWriter(w)
-	err = i.walk(root, func(name string, info fs.FileInfo) error {
-		if info.Mode()&fs.ModeSocket != 0 {
-			return nil
+	var ignored []byte
+	if s.Dir != "" {
+		root, err := os.OpenRoot(s.Dir)
+		if err != nil {
+			return err
 		}
-		target := ""
-		if info.Mode()&fs.ModeSymlink != 0 {
-			if target, err = root.Readlink(name); err != nil {
+		defer root.Close()
+		if ignored, err = s.files(out, root); err != nil {
+			return fmt.Errorf("send the context: %w", err)
+		}
+	}
+	if s.Text != nil {
+		// It is no part of the context: COPY must not find it.
+		ignored = fmt.Appendf(ignored, "\n%s\n%s\n", ignoreFile, s.Dockerfile)
+		for name, content := range map[string][]byte{s.Dockerfile: s.Text, ignoreFile: ignored} {
+			h := tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(content)), Mode: 0o600, Format: tar.FormatPAX}
+			if err := out.WriteHeader(&h); err != nil {
+				return err
+			}
+			if _, err := out.Write(content); err != nil {
 				return err
 			}
 		}
-		h, err := tar.FileInfoHeader(info, target)
-		if err != nil {
-			return err
-		}
-		*h = tar.Header{Typeflag: h.Typeflag, Name: name, Linkname: h.Linkname, Size: h.Size, Mode: int64(unixMode(info)), ModTime: h.ModTime, Format: tar.FormatPAX}
-		if info.IsDir() {
-			h.Name += "/"
-		}
-		if err := out.WriteHeader(h); err != nil || h.Typeflag != tar.TypeReg {
-			return err
-		}
-		f, err := root.Open(name)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		_, err = io.CopyN(out, f, h.Size)
-		return err
-	}, dockerfile, ignoreFile)
-	if err != nil {
-		return fmt.Errorf("send the context: %w", err)
 	}
 	return out.Close()
+}
+
+// files sends what is in the directory, and returns the .dockerignore.
+func (s Sending) files(out *tar.Writer, root *os.Root) (text []byte, err error) {
+	text, err = root.ReadFile(ignoreFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	ignore, err := readIgnore(text)
+	if err != nil {
+		return nil, err
+	}
+	return text, ignore.walk(root, func(name string, info fs.FileInfo) error {
+		h := &tar.Header{Name: name, Mode: int64(unixMode(info)), ModTime: info.ModTime(), Format: tar.FormatPAX}
+		var err error
+		switch mode := info.Mode(); {
+		case mode.IsDir():
+			h.Typeflag, h.Name = tar.TypeDir, name+"/"
+		case mode.IsRegular():
+			return sendFile(out, root, h)
+		case mode&fs.ModeSymlink != 0:
+			h.Typeflag = tar.TypeSymlink
+			if h.Linkname, err = root.Readlink(name); err != nil {
+				return err
+			}
+		case mode&fs.ModeSocket != 0:
+			return nil
+		default:
+			return badContext.errorf("%s: a context has files, directories and links; leave this one out with %s", name, ignoreFile)
+		}
+		return out.WriteHeader(h)
+	}, s.Dockerfile, ignoreFile)
+}
+
+// sendFile sends a regular file, as long as it is when it is opened.
+func sendFile(out *tar.Writer, root *os.Root, h *tar.Header) error {
+	f, err := root.Open(h.Name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	h.Typeflag, h.Size = tar.TypeReg, info.Size()
+	if err := out.WriteHeader(h); err != nil {
+		return err
+	}
+	_, err = io.CopyN(out, f, h.Size)
+	return err
 }
 
 // Receive unpacks a context into a directory, reads the archive to its end, and
@@ -159,14 +201,14 @@ func Trim(dir string) error {
 		return err
 	}
 	defer root.Close()
-	f, err := root.Open(ignoreFile)
+	text, err := root.ReadFile(ignoreFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return badContext.errorf("%s: %w", ignoreFile, err)
 	}
-	i, err := ReadIgnore(f)
-	if err := errors.Join(err, f.Close()); err != nil {
+	i, err := readIgnore(text)
+	if err != nil {
 		return err
 	}
 	kept := map[string]bool{".": true}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path"
 	"strconv"
 	"strings"
 
@@ -120,4 +122,22 @@ func origins(c instructions.Command) (from []string) {
 		}
 	}
 	return from
+}
+
+// Open reads the Dockerfile of a context. Like all of it, it is looked for in
+// the context only, wherever a link may lead.
+func Open(dir, name string) (*Dockerfile, error) {
+	t, err := openTree(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer t.close()
+	text, err := t.read(name)
+	if errors.Is(err, fs.ErrNotExist) && name == "Dockerfile" {
+		text, err = t.read("dockerfile") // Docker takes this, too
+	}
+	if err != nil {
+		return nil, noFile.errorf("cannot locate specified Dockerfile: %s: %w", name, errors.Unwrap(err))
+	}
+	return Parse(path.Base(name), text)
 }

@@ -65,7 +65,7 @@ func (a *app) root() *cobra.Command {
 		a.psCommand(), a.logsCommand(), a.inspectCommand(), a.portCommand(), a.explainCommand(),
 		a.stopCommand(), a.restartCommand(), a.killCommand(), a.removeCommand(), a.waitCommand(), a.renameCommand(),
 		a.pauseCommand(), a.unpauseCommand(),
-		a.imagesCommand(), a.pullCommand(), a.removeImageCommand(), a.tagCommand(),
+		a.imagesCommand(), a.buildCommand(), a.pullCommand(), a.removeImageCommand(), a.tagCommand(),
 		a.infoCommand(), a.versionCommand(), a.doctorCommand(), a.daemonCommand(),
 	)
 	for _, c := range root.Commands() {

@@ -112,13 +112,13 @@ type call struct {
 	method string
 	path   string // without the version
 	query  url.Values
-	body   any // marshalled to JSON; nil for none
+	body   any // marshalled to JSON, or an io.Reader with a tar archive; nil for none
 }
 
 func (c *client) request(ctx context.Context, what call) (*http.Request, error) {
 	target := url.URL{Scheme: "http", Host: "cutaway", Path: "/" + apiVersion + what.path, RawQuery: what.query.Encode()}
-	var body io.Reader
-	if what.body != nil {
+	body, isTar := what.body.(io.Reader)
+	if what.body != nil && !isTar {
 		data, err := json.Marshal(what.body)
 		if err != nil {
 			return nil, fmt.Errorf("encode the request: %w", err)
@@ -126,7 +126,11 @@ func (c *client) request(ctx context.Context, what call) (*http.Request, error) 
 		body = bytes.NewReader(data)
 	}
 	r, err := http.NewRequestWithContext(ctx, what.method, target.String(), body)
-	if err == nil && body != nil {
+	switch {
+	case err != nil:
+	case isTar:
+		r.Header.Set("Content-Type", "application/x-tar")
+	case body != nil:
 		r.Header.Set("Content-Type", "application/json")
 	}
 	return r, err

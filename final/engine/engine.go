@@ -49,6 +49,7 @@ type Engine struct {
 	volumes *volume.Store
 	net     *network.Network
 	groups  *cgroups.System
+	builds  builds
 
 	mu         sync.Mutex // guards what follows; held for moments only
 	containers map[string]*Container
@@ -67,6 +68,7 @@ func Open(o Options) (*Engine, error) {
 		{"lock the data root", e.takeLock},
 		{"copy the engine's binary", e.copyExe},
 		{"open the layers", e.openStores},
+		{"open the builds", e.openBuilds},
 		{"find the cgroups", e.findGroups},
 		{"prepare the network", e.prepareNetwork},
 		{"take over containers", e.restore},

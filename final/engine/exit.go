@@ -58,7 +58,7 @@ func (e *Engine) finish(c *Container, exit shim.Exit) {
 	c.mu.Unlock()
 	e.forgetExecs(r.ID)
 	c.tell(exit.Code, waiter.forEnd)
-	if r.Host.AutoRemove {
+	if r.Host.AutoRemove && !e.builds.holds(r.ID) {
 		_ = e.remove(c, daemon.RemoveOptions{Volumes: true})
 	}
 }

@@ -59,7 +59,7 @@ func (e imageStore) List(_ context.Context, o daemon.ImageListOptions) ([]image.
 	}
 	list := []image.Summary{}
 	for _, img := range all {
-		if !imageMatches(img, o.Filters) {
+		if !imageMatches(img, o.Filters) || !o.All && e.intermediate(img) {
 			continue
 		}
 		list = append(list, image.Summary{
@@ -196,8 +196,23 @@ func (e imageStore) Tag(_ context.Context, ref, name string) error {
 	return imageError(e.images.Tag(ref, name), ref)
 }
 
-// Remove takes a name away and, with the last, the image.
+// Remove takes a name away and, with the last, the image, and the steps of the
+// build that only led to it.
 func (e imageStore) Remove(_ context.Context, ref string, o daemon.ImageRemoveOptions) ([]image.DeleteResponse, error) {
+	list, err := e.removeOne(ref, o)
+	for n := 0; n < len(list) && err == nil; n++ {
+		parent, ferr := e.forgetStep(list[n].Deleted)
+		if err = ferr; err != nil || parent == "" || o.NoPrune {
+			continue
+		}
+		var more []image.DeleteResponse
+		more, err = e.removeOne(parent, daemon.ImageRemoveOptions{})
+		list = append(list, more...)
+	}
+	return list, err
+}
+
+func (e imageStore) removeOne(ref string, o daemon.ImageRemoveOptions) ([]image.DeleteResponse, error) {
 	removed, err := e.images.Remove(ref, images.RemoveOptions{Force: o.Force, InUse: e.userOf, Drop: func(chainID string) error {
 		err := e.layers.Remove(chainID)
 		switch {
@@ -218,8 +233,11 @@ func (e imageStore) Remove(_ context.Context, ref string, o daemon.ImageRemoveOp
 	return list, nil
 }
 
-// userOf names a container that was made from the image.
+// userOf names a container that was made from the image, or a build that needs it.
 func (e *Engine) userOf(imageID string) (id string, running bool) {
+	if e.builds.holds(imageID) {
+		return "of a build", true
+	}
 	for _, c := range e.all() {
 		r := c.look()
 		if r.Image != imageID {

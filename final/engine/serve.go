@@ -45,7 +45,7 @@ func Serve(ctx context.Context, o Options) error {
 // API is the engine in the terms of chapter 7.
 func (e *Engine) API() daemon.Engine {
 	return daemon.Engine{
-		Lifecycle: e, Control: e, Views: e, Streams: e, Execs: e, Images: imageStore{e}, System: e, Plans: e,
+		Lifecycle: e, Control: e, Views: e, Streams: e, Execs: e, Images: imageStore{e}, System: e, Plans: e, Builder: e,
 	}
 }
 

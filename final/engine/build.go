@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"sync"
+
+	images "cutaway/05-images"
+	daemon "cutaway/07-daemon"
+	"cutaway/final/build"
+
+	"github.com/moby/moby/api/types/jsonstream"
+)
+
+// Build makes an image of a Dockerfile: final/build decides what is to be done,
+// and builder does it.
+func (e *Engine) Build(ctx context.Context, o daemon.BuildOptions, progress func(jsonstream.Message)) (id string, err error) {
+	for _, tag := range o.Tags {
+		if ref, err := images.ParseReference(tag); err != nil || ref.Digest != "" {
+			return "", badReference.About(daemon.Errorf(daemon.Invalid, "invalid tag %q: %w", tag, errors.Join(images.ErrReference, err)))
+		}
+	}
+	dir, err := os.MkdirTemp(e.data("builds"), "build-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	b := &builder{Engine: e, o: o, progress: progress}
+	defer b.end()
+	id, err = b.build(ctx, dir)
+	if err == nil {
+		for _, tag := range o.Tags {
+			err = errors.Join(err, imageError(e.images.Tag(id, tag), id))
+		}
+	}
+	return id, buildError(err)
+}
+
+// buildError gives an error its kind.
+func buildError(err error) error {
+	_, user := errors.AsType[*build.Error](err)
+	_, exit := errors.AsType[*build.ExitError](err)
+	if (user || exit) && daemon.KindOf(err) == daemon.Internal {
+		return daemon.Errorf(daemon.Invalid, "%w", err)
+	}
+	return err
+}
+
+// build receives the context, reads the Dockerfile in it, and builds.
+func (b *builder) build(ctx context.Context, dir string) (string, error) {
+	files, fetched := dir+"/context", dir+"/fetched"
+	if err := errors.Join(os.Mkdir(files, 0o755), os.Mkdir(fetched, 0o700)); err != nil {
+		return "", err
+	}
+	if err := build.Receive(b.o.Context, files); err != nil {
+		return "", err
+	}
+	file, err := build.Open(files, b.o.Dockerfile)
+	if err != nil {
+		return "", err
+	}
+	if err := build.Trim(files); err != nil {
+		return "", err
+	}
+	return build.Build(ctx, b, build.Options{
+		Dockerfile: file, Context: files, Scratch: fetched, Target: b.o.Target, Platform: b.o.Platform, Args: b.o.Args, Labels: b.o.Labels,
+		Cache: b.builds.cache, NoCache: b.o.NoCache, Pull: b.o.Pull, Out: b.say,
+	})
+}
+
+// builds is what the engine keeps of its builds.
+type builds struct {
+	cache *build.Cache
+
+	mu     sync.Mutex     // guards what follows
+	needed map[string]int // images and containers that must stay for a build that goes on, and for how many
+}
+
+// hold keeps an image or a container from going away.
+func (b *builds) hold(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.needed[id]++
+}
+
+// release ends that.
+func (b *builds) release(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.needed[id]--; b.needed[id] == 0 {
+		delete(b.needed, id)
+	}
+}
+
+// holds tells whether a build needs it.
+func (b *builds) holds(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.needed[id] > 0
+}
+
+// openBuilds opens the cache, and sweeps up after builds of an earlier engine.
+func (e *Engine) openBuilds() (err error) {
+	views, err := os.ReadDir(e.exec("builds"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, v := range views {
+		if err := e.unview(e.exec("builds", v.Name())); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(os.RemoveAll(e.data("builds")), os.MkdirAll(e.data("builds"), 0o700), os.MkdirAll(e.exec("builds"), 0o711)); err != nil {
+		return err
+	}
+	e.builds.needed = map[string]int{}
+	e.builds.cache, err = build.OpenCache(e.data("cache"), func(id string) bool {
+		_, err := e.images.Get(id)
+		return err == nil
+	})
+	return err
+}
+
+// intermediate tells whether an image is but a step on the way to others: it has
+// no name, and they stand on it.
+func (e *Engine) intermediate(img images.Image) bool {
+	return len(img.Names) == 0 && len(e.builds.cache.Children(img.ID)) > 0
+}
+
+// forgetStep drops an image that is gone from the cache, and returns the one that
+// it was made of, if nothing else needs that: no name, no image, no container.
+func (e *Engine) forgetStep(id string) (parent string, err error) {
+	parent, err = e.builds.cache.Forget(id)
+	if err != nil || parent == "" {
+		return "", err
+	}
+	img, err := e.images.Get(parent)
+	if errors.Is(err, images.ErrNotFound) {
+		return "", nil
+	}
+	if user, _ := e.userOf(parent); err != nil || user != "" || len(img.Names)+len(img.Digests)+len(e.builds.cache.Children(parent)) > 0 {
+		return "", err
+	}
+	return parent, nil
+}
