@@ -1,6 +1,7 @@
 package cgroups
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,7 +28,7 @@ type Create struct {
 }
 
 // Group is the handle of what Create makes.
-func (c Create) Group() Group { return Open(c.Paths...) }
+func (c Create) Group() Group { return Group{Paths: c.Paths} }
 
 // Do makes the directories. Groups that exist already are no error.
 func (c Create) Do() error {
@@ -48,14 +49,9 @@ func (c Create) makeGroup(path string) error {
 	if err := onCgroupFS(base); err != nil {
 		return fmt.Errorf("make cgroup %q: %w", path, err)
 	}
-	var err error
-	for range 100 {
-		if err = os.MkdirAll(path, 0o755); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
-			break
-		}
-	}
-	if errors.Is(err, unix.EROFS) {
-		return fmt.Errorf("make cgroup %q: it is mounted read-only here (in a container: run it privileged): %w", path, err)
+	err := fs.ErrNotExist
+	for try := 0; try < 100 && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)); try++ {
+		err = os.MkdirAll(path, 0o755)
 	}
 	return err
 }
@@ -131,19 +127,16 @@ func (d Delegate) empty() error {
 	if err := os.Mkdir(leaf, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	for range 100 {
+	return retry(func() (bool, error) {
 		pids, err := readProcs(d.Path)
-		if err != nil || len(pids) == 0 {
-			return err
-		}
 		for _, pid := range pids {
 			err := writeFile(filepath.Join(leaf, "cgroup.procs"), fmt.Sprint(pid))
 			if err != nil && !errors.Is(err, unix.ESRCH) { // ESRCH: it has ended
-				return err
+				return false, err
 			}
 		}
-	}
-	return fmt.Errorf("move the processes of %q to %q: they fork faster", d.Path, leaf)
+		return len(pids) == 0, err
+	}, "move the processes of %q", d.Path)
 }
 
 func (d Delegate) String() string {
@@ -167,19 +160,12 @@ type Inherit struct{ Path string }
 // Do copies what is empty, and leaves alone what is set.
 func (i Inherit) Do() error {
 	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
-		file := filepath.Join(i.Path, name)
-		own, err := os.ReadFile(file)
-		if err != nil {
-			return err
+		own, err := os.ReadFile(filepath.Join(i.Path, name))
+		parent, err2 := os.ReadFile(filepath.Join(filepath.Dir(i.Path), name))
+		if err == nil && err2 == nil && len(bytes.TrimSpace(own)) == 0 {
+			err = Set{Path: filepath.Join(i.Path, name), Value: string(bytes.TrimSpace(parent))}.Do()
 		}
-		if strings.TrimSpace(string(own)) != "" {
-			continue
-		}
-		parent, err := os.ReadFile(filepath.Join(filepath.Dir(i.Path), name))
-		if err != nil {
-			return err
-		}
-		if err := (Set{Path: file, Value: strings.TrimSpace(string(parent))}).Do(); err != nil {
+		if err := errors.Join(err, err2); err != nil {
 			return err
 		}
 	}

@@ -62,9 +62,6 @@ func TestDeviceRules(t *testing.T) {
 				}
 				require.NoError(t, Devices{Path: b.Paths[i], BPF: bpf, Rules: rules}.Do())
 				requireAccess(t, b, row.tries, row.denied)
-				free := []DeviceRule{{Allow: true, Type: "a", Access: "rwm"}}
-				require.NoError(t, Devices{Path: b.Paths[i], BPF: bpf, Rules: free}.Do())
-				requireAccess(t, b, row.tries, "") // rules replace rules
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package cgroups
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -33,18 +34,12 @@ func (j Join) Do() error {
 			return fmt.Errorf("join cgroup: %w", err)
 		}
 	}
-	own, err := readLines("/proc/thread-self/cgroup", parseMembership)
+	own, err := os.ReadFile("/proc/thread-self/cgroup")
 	if err != nil {
 		return err
 	}
-	inside := 0
-	for _, m := range own {
-		if strings.HasSuffix(m.path, "/"+j.Name) {
-			inside++
-		}
-	}
-	if inside < len(j.Paths) {
-		return fmt.Errorf("join cgroup %q: /proc/thread-self/cgroup shows it in %d of %d hierarchies", j.Name, inside, len(j.Paths))
+	if n := strings.Count(string(own), "/"+j.Name+"\n"); n < len(j.Paths) {
+		return fmt.Errorf("join cgroup %q: /proc/thread-self/cgroup shows it in %d of %d hierarchies", j.Name, n, len(j.Paths))
 	}
 	return nil
 }

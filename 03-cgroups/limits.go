@@ -1,6 +1,7 @@
 package cgroups
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -38,7 +39,7 @@ type IOLimit struct {
 // HugePage limits the use of huge pages of one size.
 type HugePage struct {
 	Size string // as the kernel spells it: "2MB", "1GB"
-	Max  int64  // bytes
+	Max  int64  // bytes; 0: none may be used
 }
 
 // DeviceRule allows or denies access to device nodes. Of the rules that match,
@@ -54,16 +55,8 @@ type DeviceRule struct {
 // check refuses what would be written as something else than was meant. What
 // the kernel refuses by itself is left to it.
 func (l Limits) check() error {
-	for name, n := range map[string]int64{
-		"MemoryMax": l.MemoryMax, "MemoryHigh": l.MemoryHigh, "MemoryLow": l.MemoryLow, "MemorySwap": l.MemorySwap,
-		"CPUQuota": l.CPUQuota, "PidsMax": l.PidsMax,
-	} {
-		if n < -1 {
-			return fmt.Errorf("check limits: %s is %d, but below zero only -1 (no limit) has a meaning", name, n)
-		}
-	}
 	if l.MemorySwap > 0 && (l.MemoryMax <= 0 || l.MemorySwap < l.MemoryMax) {
-		return fmt.Errorf("check limits: MemorySwap counts memory and swap together, so it needs a MemoryMax that is not above it")
+		return errors.New("check limits: MemorySwap counts memory and swap together, so it needs a MemoryMax that is not above it")
 	}
 	for _, p := range l.HugeTLB {
 		if strings.Trim(p.Size, "0123456789KMGB") != "" {

@@ -62,13 +62,15 @@ func TestOneLimitIsSaidInTwoLanguages(t *testing.T) {
 		"processors":     {Limits{CPUs: "0-2,4", Mems: "0"}, "cpuset.cpus=0-2,4; cpuset.mems=0", "cpuset.cpus=0-2,4; cpuset.mems=0"},
 		"processes":      {Limits{PidsMax: 9}, "pids.max=9", "pids.max=9"},
 		"all processes":  {Limits{PidsMax: -1}, "pids.max=max", "pids.max=max"},
-		"least weight":   {Limits{IOWeight: 10}, "io.weight=default 1", "blkio.weight=10"},
-		"most weight":    {Limits{IOWeight: 1000}, "io.weight=default 10000", "blkio.weight=1000"},
+		"least weight":   {Limits{IOWeight: 10}, "io.weight=default 1", "blkio.bfq.weight=10"},
+		"most weight":    {Limits{IOWeight: 1000}, "io.weight=default 10000", "blkio.bfq.weight=1000"},
 		"disks": {Limits{IO: []IOLimit{{Major: 8, ReadBPS: 5, WriteIOPS: 6}, {Major: 8, Minor: 16, WriteBPS: 7, ReadIOPS: 8}}},
 			"io.max=8:0 rbps=5 wiops=6; io.max=8:16 wbps=7 riops=8",
 			"blkio.throttle.read_bps_device=8:0 5; blkio.throttle.write_bps_device=8:16 7; " +
 				"blkio.throttle.read_iops_device=8:16 8; blkio.throttle.write_iops_device=8:0 6"},
 		"huge pages": {Limits{HugeTLB: []HugePage{{"2MB", 4 << 20}}}, "hugetlb.2MB.max=4194304", "hugetlb.2MB.limit_in_bytes=4194304"},
+		"no huge pages": {Limits{HugeTLB: []HugePage{{"1GB", 0}, {"2MB", -1}}},
+			"hugetlb.1GB.max=0; hugetlb.2MB.max=max", "hugetlb.1GB.limit_in_bytes=0; hugetlb.2MB.limit_in_bytes=-1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, row.v2, said(t, "v2", row.limits))
@@ -95,15 +97,17 @@ func TestLimitThatCannotBeHadIsAnError(t *testing.T) {
 
 func TestNonsenseIsRefused(t *testing.T) {
 	for what, l := range map[string]Limits{
-		"MemoryMax is -5":  {MemoryMax: -5},
-		"PidsMax is -2":    {PidsMax: -2},
-		"MemorySwap":       {MemoryMax: 10, MemorySwap: 9},
-		"needs a":          {MemorySwap: 9},
-		"huge page size":   {HugeTLB: []HugePage{{"../../x", 1}}},
-		`rule "x *:* r"`:   {Devices: []DeviceRule{{Type: "x", Access: "r"}}},
-		`rule "c *:* rx"`:  {Devices: []DeviceRule{{Type: "c", Access: "rx"}}},
-		`rule "c *:* "`:    {Devices: []DeviceRule{{Type: "c"}}},
-		"check device rul": {Devices: []DeviceRule{{Type: "a", Major: new(int64), Access: "r"}}},
+		"MemoryMax: below zero only -1 (no limit) has a meaning, not -5": {MemoryMax: -5},
+		"PidsMax: below":    {PidsMax: -2},
+		"CPUQuota: below":   {CPUQuota: -2},
+		"MemorySwap: below": {MemorySwap: -2},
+		"MemorySwap":        {MemoryMax: 10, MemorySwap: 9},
+		"needs a":           {MemorySwap: 9},
+		"huge page size":    {HugeTLB: []HugePage{{"../../x", 1}}},
+		`rule "x *:* r"`:    {Devices: []DeviceRule{{Type: "x", Access: "r"}}},
+		`rule "c *:* rx"`:   {Devices: []DeviceRule{{Type: "c", Access: "rx"}}},
+		`rule "c *:* "`:     {Devices: []DeviceRule{{Type: "c"}}},
+		"check device rul":  {Devices: []DeviceRule{{Type: "a", Major: new(int64), Access: "r"}}},
 	} {
 		_, err := both["v2"].Steps("g", l)
 		require.ErrorContains(t, err, what)

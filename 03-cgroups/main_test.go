@@ -165,12 +165,12 @@ func requireEvent(t *testing.T, events <-chan Event, want Event) {
 	for {
 		select {
 		case got, open := <-events:
-			require.True(t, open, "closed before %q", want)
+			require.True(t, open, "closed before %v", want)
 			if got == want {
 				return
 			}
 		case <-timeout:
-			t.Fatalf("no event %q", want)
+			t.Fatalf("no event %v", want)
 		}
 	}
 }

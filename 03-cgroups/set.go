@@ -31,23 +31,20 @@ type Set struct {
 // Do writes and reads back.
 func (s Set) Do() error {
 	err := writeFile(s.Path, s.Value)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && exists(filepath.Dir(s.Path)):
+	if errors.Is(err, fs.ErrNotExist) && exists(filepath.Dir(s.Path)) {
 		if s.Optional {
 			return nil
 		}
 		return fmt.Errorf("%w (this kernel has no such limit; it may be a matter of its configuration or boot options)", err)
-	case err != nil:
-		return err
 	}
-	got, err := s.Read()
 	if err != nil {
 		return err
 	}
-	if !s.accepts(got) {
-		return fmt.Errorf("set %q to %q: the kernel shows %q", s.Path, s.Value, got)
+	got, err := s.Read()
+	if err == nil && !s.accepts(got) {
+		err = fmt.Errorf("set %q to %q: the kernel shows %q", s.Path, s.Value, got)
 	}
-	return nil
+	return err
 }
 
 func (s Set) String() string {
@@ -60,9 +57,14 @@ func (s Set) String() string {
 
 // Read returns the limit as the kernel has it: the file's text, or of a file
 // with a line for each device that line. Where it is not Value, it was rounded
-// or spelt in another way.
+// or spelt in another way. A v2 cpuset keeps even a wish that the parent cannot
+// grant; what counts is in a second file.
 func (s Set) Read() (string, error) {
-	b, err := os.ReadFile(s.Path)
+	path := s.Path
+	if granted := path + ".effective"; exists(granted) {
+		path = granted
+	}
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return "", err
 	}
@@ -94,31 +96,25 @@ func (s Set) Rounding() string {
 //	asked 8:0 rbps=1048576   got 8:0 rbps=1048576 wbps=max riops=max wiops=max
 //	asked -1 (v1: no limit)  got 9223372036854771712
 func (s Set) accepts(got string) bool {
-	if want, err := strconv.ParseInt(s.Value, 10, 64); err == nil {
-		if n, err := strconv.ParseInt(got, 10, 64); err == nil {
-			return n <= want && want-n < s.grain() || want == -1 && n > 1<<60
-		}
-	}
 	if strings.HasPrefix(filepath.Base(s.Path), "cpuset.") {
 		return slices.Equal(expand(got), expand(s.Value))
 	}
-	fields := strings.Fields(got)
-	for want := range strings.FieldsSeq(s.Value) {
-		if !slices.Contains(fields, want) {
-			return false
-		}
+	want, err := strconv.ParseInt(s.Value, 10, 64)
+	n, err2 := strconv.ParseInt(got, 10, 64)
+	if err == nil && err2 == nil {
+		return n <= want && want-n < s.grain() || want == -1 && n > 1<<60
 	}
-	return true
+	fields := strings.Fields(got)
+	return !slices.ContainsFunc(strings.Fields(s.Value), func(w string) bool { return !slices.Contains(fields, w) })
 }
-
-var hugeFile = regexp.MustCompile(`^hugetlb\.(\d+)([KMG])B\.`)
 
 // grain is the unit in which the kernel counts: whatever is below it is lost.
 func (s Set) grain() int64 {
 	name := filepath.Base(s.Path)
-	if m := hugeFile.FindStringSubmatch(name); m != nil {
-		n, _ := strconv.ParseInt(m[1], 10, 64)
-		return n << map[string]int{"K": 10, "M": 20, "G": 30}[m[2]]
+	var n int64
+	var unit byte
+	if _, err := fmt.Sscanf(name, "hugetlb.%d%cB", &n, &unit); err == nil {
+		return n << map[byte]int{'K': 10, 'M': 20, 'G': 30}[unit]
 	}
 	if strings.HasPrefix(name, "memory.") {
 		return int64(os.Getpagesize())
@@ -130,17 +126,12 @@ func (s Set) grain() int64 {
 func expand(list string) []int {
 	var all []int
 	for part := range strings.SplitSeq(list, ",") {
-		first, last, isRange := strings.Cut(part, "-")
-		a, err := strconv.Atoi(first)
-		if err != nil {
-			continue
+		var first, last int
+		if n, _ := fmt.Sscanf(part, "%d-%d", &first, &last); n == 1 {
+			last = first
 		}
-		b := a
-		if isRange {
-			b, _ = strconv.Atoi(last)
-		}
-		for n := a; n <= b; n++ {
-			all = append(all, n)
+		for ; first <= last && part != ""; first++ {
+			all = append(all, first)
 		}
 	}
 	slices.Sort(all)
@@ -154,11 +145,12 @@ var errNotCgroup = errors.New("not on a cgroup file system")
 // in a tmpfs that looks like it.
 func onCgroupFS(path string) error {
 	var st unix.Statfs_t
-	if err := unix.Statfs(path, &st); err != nil {
-		return &os.PathError{Op: "statfs", Path: path, Err: err}
+	err := unix.Statfs(path, &st)
+	if err == nil && st.Type != unix.CGROUP_SUPER_MAGIC && st.Type != unix.CGROUP2_SUPER_MAGIC {
+		err = errNotCgroup
 	}
-	if st.Type != unix.CGROUP_SUPER_MAGIC && st.Type != unix.CGROUP2_SUPER_MAGIC {
-		return errNotCgroup
+	if err != nil {
+		return &os.PathError{Op: "statfs", Path: path, Err: err}
 	}
 	return nil
 }
@@ -172,12 +164,17 @@ func writeFile(path, value string) error {
 	}
 	defer f.Close()
 	if err := onCgroupFS(path); err != nil {
-		return &os.PathError{Op: "write", Path: path, Err: err}
+		return err
 	}
 	if _, err := f.WriteString(value); err != nil {
 		return fmt.Errorf("write %q: %w", value, err)
 	}
 	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9_/.,:=+-]+$`)

@@ -1,7 +1,9 @@
 package cgroups
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,19 +17,18 @@ import (
 type Stats struct {
 	Memory   MemoryStats
 	CPU      CPUStats
-	Pids     PidsStats
+	Pids     uint64    // processes and threads
 	IO       []IOStats // for each disk
 	OOMKills uint64
 }
 
 // MemoryStats counts bytes.
 type MemoryStats struct {
-	Current  uint64            // in use, with the page cache
-	Inactive uint64            // the page cache not used lately; docker stats shows Current without it
-	Peak     uint64            // the most that was in use; on v2 since Linux 5.19
-	Max      uint64            // the limit; 0: none
-	Swap     uint64            // swapped out
-	Detail   map[string]uint64 // memory.stat; its keys differ between v1 and v2
+	Current  uint64 // in use, with the page cache
+	Inactive uint64 // the page cache not used lately; docker stats shows Current without it
+	Peak     uint64 // the most that was in use; on v2 since Linux 5.19
+	Max      uint64 // the limit; 0: none
+	Swap     uint64 // swapped out
 }
 
 // CPUStats counts processor time.
@@ -37,38 +38,49 @@ type CPUStats struct {
 	ThrottledTime       time.Duration // waited for the next period
 }
 
-// PidsStats counts processes and threads.
-type PidsStats struct {
-	Current uint64
-	Max     uint64 // 0: no limit
-}
-
 // IOStats counts what went to and from one block device.
 type IOStats struct {
-	Major, Minor          int64
+	Disk                  string // "8:0", its major and minor number
 	ReadBytes, WriteBytes uint64
 	Reads, Writes         uint64 // operations
 }
 
 // Stats reads all counters, one after the other: they are not of one instant.
+// Each is at its place in v2 or at its place in v1.
 func (g Group) Stats() (Stats, error) {
-	var s Stats
 	if !slices.ContainsFunc(g.Paths, exists) {
-		return s, &os.PathError{Op: "read statistics", Path: strings.Join(g.Paths, " "), Err: os.ErrNotExist}
+		return Stats{}, &os.PathError{Op: "read statistics", Path: strings.Join(g.Paths, " "), Err: os.ErrNotExist}
 	}
-	c := g.counters()
-	s.Memory = c.memory()
-	s.CPU = CPUStats{
-		Usage:         c.duration("cpuacct.usage", "cpu.stat usage_usec"),
-		User:          c.duration("cpuacct.usage_user", "cpu.stat user_usec"),
-		System:        c.duration("cpuacct.usage_sys", "cpu.stat system_usec"),
-		Periods:       c.first("cpu.stat nr_periods"),
-		Throttled:     c.first("cpu.stat nr_throttled"),
-		ThrottledTime: c.duration("cpu.stat throttled_time", "cpu.stat throttled_usec"),
+	c := counters{g.Paths, map[string]map[string]string{}}
+	s := Stats{
+		Memory: MemoryStats{
+			Current:  c.first("memory.current", "memory.usage_in_bytes"),
+			Inactive: c.first("memory.stat total_inactive_file", "memory.stat inactive_file"), // v1 counts the groups below
+			Peak:     c.first("memory.peak", "memory.max_usage_in_bytes"),
+			Max:      c.first("memory.max", "memory.limit_in_bytes"),
+			Swap:     c.first("memory.swap.current", "memory.stat total_swap"), // only in the keys that begin with total_
+		},
+		CPU: CPUStats{
+			Usage:         c.duration("cpu.stat usage_usec", "cpuacct.usage"),
+			User:          c.duration("cpu.stat user_usec", "cpuacct.usage_user"),
+			System:        c.duration("cpu.stat system_usec", "cpuacct.usage_sys"),
+			Periods:       c.first("cpu.stat nr_periods"),
+			Throttled:     c.first("cpu.stat nr_throttled"),
+			ThrottledTime: c.duration("cpu.stat throttled_usec", "cpu.stat throttled_time"),
+		},
+		Pids:     c.first("pids.current"),
+		OOMKills: c.first(oomKills...),
 	}
-	s.Pids = PidsStats{Current: c.first("pids.current"), Max: c.first("pids.max")}
-	s.IO = g.ioStats()
-	s.OOMKills = c.first(oomKills...)
+	const v1Bytes, v1Operations = "blkio.throttle.io_service_bytes_recursive ", "blkio.throttle.io_serviced_recursive "
+	for _, disk := range c.disks("io.stat", strings.TrimSpace(v1Bytes)) {
+		s.IO = append(s.IO, IOStats{
+			Disk:       disk,
+			ReadBytes:  c.first("io.stat "+disk+" rbytes", v1Bytes+disk+" Read"),
+			WriteBytes: c.first("io.stat "+disk+" wbytes", v1Bytes+disk+" Write"),
+			Reads:      c.first("io.stat "+disk+" rios", v1Operations+disk+" Read"),
+			Writes:     c.first("io.stat "+disk+" wios", v1Operations+disk+" Write"),
+		})
+	}
 	return s, nil
 }
 
@@ -80,127 +92,123 @@ func (g Group) OOMKills() (uint64, error) {
 	if _, err := g.file("memory.events", "memory.oom_control"); err != nil {
 		return 0, err
 	}
-	return g.counters().first(oomKills...), nil
+	return g.counter(oomKills...), nil
 }
 
 // counters reads each file of a group once.
 type counters struct {
 	paths []string
-	seen  map[string]map[string]uint64
+	seen  map[string]map[string]string
 }
 
-func (g Group) counters() counters { return counters{g.Paths, map[string]map[string]uint64{}} }
+// counter reads only one.
+func (g Group) counter(sources ...string) uint64 {
+	return counters{g.Paths, map[string]map[string]string{}}.first(sources...)
+}
 
 // first reads the first of the sources that exists; 0 if none does, or if it
-// says "max". A source is a file of one number, or a file and a key in it.
+// means "no limit": "max", in v1 a number near 2⁶³. A source is a file of one
+// number, or a file and a key in it.
 func (c counters) first(sources ...string) uint64 {
 	for _, source := range sources {
 		name, key, _ := strings.Cut(source, " ")
-		for _, p := range c.paths {
-			if n, ok := c.read(filepath.Join(p, name))[key]; ok {
+		if text, ok := c.read(name)[key]; ok {
+			if n, _ := strconv.ParseUint(text, 10, 64); n < 1<<60 {
 				return n
 			}
+			return 0
 		}
 	}
 	return 0
 }
 
 // duration is first in time: v2 counts microseconds and says so, v1 nanoseconds.
-func (c counters) duration(v1, v2 string) time.Duration {
-	if n := c.first(v1); n > 0 {
-		return time.Duration(n)
-	}
-	return time.Duration(c.first(v2)) * time.Microsecond
+func (c counters) duration(v2, v1 string) time.Duration {
+	return time.Duration(cmp.Or(c.first(v1), 1000*c.first(v2)))
 }
 
-func (c counters) read(file string) map[string]uint64 {
-	if _, seen := c.seen[file]; !seen {
-		c.seen[file], _ = readKeys(file)
+// disks lists the devices for which the files have counters.
+func (c counters) disks(files ...string) []string {
+	var all []string
+	for _, f := range files {
+		for key := range c.read(f) {
+			if disk, _, keyed := strings.Cut(key, " "); keyed {
+				all = append(all, disk)
+			}
+		}
 	}
-	return c.seen[file]
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
-// readKeys reads a file of lines "key number", or of one number, whose key is "".
-func readKeys(file string) (map[string]uint64, error) {
-	keys := map[string]uint64{}
-	_, err := readLines(file, func(line string) (int, bool) {
-		key, value, keyed := strings.Cut(line, " ")
-		if !keyed {
-			key, value = "", line
+// read merges the files of this name: each hierarchy has other keys.
+func (c counters) read(name string) map[string]string {
+	if c.seen[name] == nil {
+		c.seen[name] = map[string]string{}
+		for _, p := range c.paths {
+			keys, _ := readKeys(filepath.Join(p, name))
+			maps.Copy(c.seen[name], keys)
 		}
-		if n, err := strconv.ParseUint(value, 10, 64); err == nil {
-			keys[key] = n
+	}
+	return c.seen[name]
+}
+
+// readKeys reads a file of the kernel's, whatever its shape, as keys and values:
+//
+//	4096                        ""           4096
+//	oom_kill 1                  "oom_kill"   1
+//	8:0 Read 90112              "8:0 Read"   90112
+//	8:0 rbytes=90112 wbytes=0   "8:0 rbytes" 90112, "8:0 wbytes" 0
+func readKeys(file string) (map[string]string, error) {
+	text, err := os.ReadFile(file)
+	keys := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		name, rest, _ := strings.Cut(line, " ")
+		for word := range strings.FieldsSeq(rest) {
+			if key, value, ok := strings.Cut(word, "="); ok {
+				keys[name+" "+key] = value
+			}
 		}
-		return 0, false
-	})
+		if !strings.Contains(line, "=") {
+			at := strings.LastIndex(line, " ")
+			keys[line[:max(at, 0)]] = line[at+1:]
+		}
+	}
 	return keys, err
 }
 
-func (c counters) memory() MemoryStats {
-	m := MemoryStats{
-		Current: c.first("memory.current", "memory.usage_in_bytes"),
-		Peak:    c.first("memory.peak", "memory.max_usage_in_bytes"),
-		Max:     c.first("memory.max", "memory.limit_in_bytes"),
-		// v1 counts the groups below only in the keys that begin with total_.
-		Swap:     c.first("memory.swap.current", "memory.stat total_swap"),
-		Inactive: c.first("memory.stat total_inactive_file", "memory.stat inactive_file"),
-	}
-	if m.Max > 1<<60 { // v1 says "no limit" like this
-		m.Max = 0
-	}
-	for _, p := range c.paths {
-		if keys := c.read(filepath.Join(p, "memory.stat")); len(keys) > 0 {
-			m.Detail = keys
-		}
-	}
-	return m
+// Pressure says how much time processes of a group lost by waiting for one
+// resource: what a usage of 100% does not tell (PSI, accounting/psi.rst).
+type Pressure struct {
+	Some Stall // at least one process waited
+	Full Stall // all that had something to do waited
 }
 
-// ioStats reads v2's io.stat, or v1's two files of the throttling layer, which
-// sees every request whatever the scheduler.
-func (g Group) ioStats() []IOStats {
-	var all []IOStats
-	for _, name := range []string{"io.stat", "blkio.throttle.io_service_bytes", "blkio.throttle.io_serviced"} {
-		file, err := g.file(name)
-		if err != nil {
-			continue
-		}
-		lines, _ := readLines(file, func(line string) ([]string, bool) { return strings.Fields(line), true })
-		for _, fields := range lines {
-			if name != "io.stat" && len(fields) == 3 {
-				fields = []string{fields[0], name + " " + fields[1] + "=" + fields[2]}
-			}
-			all = addIO(all, fields)
-		}
-	}
-	return all
+// Stall is time lost.
+type Stall struct {
+	Avg10, Avg60, Avg300 float64       // percent of the last 10, 60 and 300 seconds
+	Total                time.Duration // since the group was made
 }
 
-// addIO adds the counters in the fields of a line to those of its disk:
+// Pressure reads the pressure on "cpu", "memory" or "io". It needs v2 (hybrid
+// will do) and CONFIG_PSI; without, the error is fs.ErrNotExist or ENOTSUP.
+func (g Group) Pressure(resource string) (Pressure, error) {
+	file, err := g.file(resource + ".pressure")
+	if err != nil {
+		return Pressure{}, err
+	}
+	keys, err := readKeys(file)
+	return Pressure{Some: stall(keys, "some"), Full: stall(keys, "full")}, err
+}
+
+// stall is one line of a pressure file:
 //
-//	v2  8:0 rbytes=90112 wbytes=0 rios=3 wios=0 dbytes=0 dios=0
-//	v1  8:0 Read 90112      (here: 8:0 "blkio.throttle.io_service_bytes Read=90112")
-//	    Total 90112
-func addIO(all []IOStats, fields []string) []IOStats {
-	var d IOStats
-	if _, err := fmt.Sscanf(fields[0], "%d:%d", &d.Major, &d.Minor); err != nil {
-		return all
-	}
-	i := slices.IndexFunc(all, func(o IOStats) bool { return o.Major == d.Major && o.Minor == d.Minor })
-	if i < 0 {
-		i, all = len(all), append(all, d)
-	}
-	counters := map[string]*uint64{
-		"rbytes": &all[i].ReadBytes, "blkio.throttle.io_service_bytes Read": &all[i].ReadBytes,
-		"wbytes": &all[i].WriteBytes, "blkio.throttle.io_service_bytes Write": &all[i].WriteBytes,
-		"rios": &all[i].Reads, "blkio.throttle.io_serviced Read": &all[i].Reads,
-		"wios": &all[i].Writes, "blkio.throttle.io_serviced Write": &all[i].Writes,
-	}
-	for _, f := range fields[1:] {
-		key, value, _ := strings.Cut(f, "=")
-		if to := counters[key]; to != nil {
-			*to, _ = strconv.ParseUint(value, 10, 64)
-		}
-	}
-	return all
+//	some avg10=0.00 avg60=1.53 avg300=0.31 total=190352
+func stall(keys map[string]string, kind string) Stall {
+	line := fmt.Sprint(keys[kind+" avg10"], " ", keys[kind+" avg60"], " ", keys[kind+" avg300"], " ", keys[kind+" total"])
+	var s Stall
+	_, _ = fmt.Sscan(line, &s.Avg10, &s.Avg60, &s.Avg300, &s.Total) // microseconds, for a moment
+	s.Total *= time.Microsecond
+	return s
 }

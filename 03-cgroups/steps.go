@@ -1,6 +1,7 @@
 package cgroups
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -33,13 +34,20 @@ func (s *System) Steps(name string, l Limits) ([]Step, error) {
 	return append(steps, limits...), nil
 }
 
-// prepare goes down to the group: what does a child not get from its parent by itself?
+// prepare goes down to the group: what does a child not get from its parent by
+// itself? In v2 the controllers: those that Stats reads, and hugetlb on demand.
+// In v1 the processors.
 func (h Hierarchy) prepare(name string, l Limits) []Step {
+	pass := []string{"cpu", "cpuset", "io", "memory", "pids"}
+	if len(l.HugeTLB) > 0 {
+		pass = append(pass, "hugetlb")
+	}
+	pass = slices.DeleteFunc(pass, func(c string) bool { return h.Version == V1 || !slices.Contains(h.Controllers, c) })
 	var steps []Step
-	dir, controllers := h.Base, h.delegable(l)
+	dir := h.Base
 	for part := range strings.SplitSeq(name, "/") {
-		if len(controllers) > 0 {
-			d := Delegate{Path: dir, Controllers: controllers}
+		if len(pass) > 0 {
+			d := Delegate{Path: dir, Controllers: pass}
 			if dir == h.Base && h.Occupied {
 				d.Leaf = "init"
 			}
@@ -51,19 +59,6 @@ func (h Hierarchy) prepare(name string, l Limits) []Step {
 		}
 	}
 	return steps
-}
-
-// delegable is the v2 controllers to pass on: those that Stats reads, and
-// hugetlb on demand.
-func (h Hierarchy) delegable(l Limits) []string {
-	if h.Version == V1 {
-		return nil
-	}
-	want := []string{"cpu", "cpuset", "io", "memory", "pids"}
-	if len(l.HugeTLB) > 0 {
-		want = append(want, "hugetlb")
-	}
-	return slices.DeleteFunc(want, func(c string) bool { return !slices.Contains(h.Controllers, c) })
 }
 
 // Update lists what has to be done so that an existing group has the limits.
@@ -99,30 +94,32 @@ func (s *System) swapFirst(name string, l Limits) bool {
 	if h.Version != V1 || l.MemoryMax == 0 {
 		return false
 	}
-	now := Open(filepath.Join(h.Base, name)).counters().first("memory.memsw.limit_in_bytes")
+	now := Group{Paths: []string{filepath.Join(h.Base, name)}}.counter("memory.memsw.limit_in_bytes")
 	return now > 0 && uint64(l.MemoryMax) > now // -1 becomes the highest number
 }
 
 // translate says one row of the table in the language spoken here.
 func (s *System) translate(name string, l Limits, r row) ([]Step, error) {
 	h, ok := s.hierarchy(r.controller)
-	d := r.v2
+	file, text := r.v2, r.value(l, V2)
 	if h.Version == V1 {
-		d = r.v1
+		file, text = r.v1, r.value(l, V1)
 	}
-	if d.values == nil || len(d.values(l)) == 0 {
-		return nil, nil // not asked for, or said by another row
-	}
-	if !ok {
+	switch {
+	case text == "":
+		return nil, nil
+	case !ok:
 		return nil, errMissing(r.controller)
-	}
-	if d.file == "" {
-		return nil, fmt.Errorf("cgroup v1 has nothing like it: leave it out, or boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1)")
+	case file == "":
+		return nil, errors.New("cgroup v1 has nothing like it: leave it out, or boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1)")
 	}
 	var steps []Step
-	for _, v := range d.values(l) {
+	for value := range strings.SplitSeq(text, "\n") {
+		if strings.HasPrefix(value, "-") && value != "-1" {
+			return nil, fmt.Errorf("below zero only -1 (no limit) has a meaning, not %s", value)
+		}
 		steps = append(steps, Set{
-			Path: filepath.Join(h.Base, name, h.spelling(d.file)), Value: v,
+			Path: filepath.Join(h.Base, name, file), Value: value,
 			Optional: r.limit == "MemorySwap" && l.MemorySwap == 0, // it only follows from MemoryMax
 		})
 	}
@@ -132,13 +129,4 @@ func (s *System) translate(name string, l Limits, r row) ([]Step, error) {
 func errMissing(controller string) error {
 	return fmt.Errorf("the cgroup controller %q is not available: the kernel lacks it (/proc/cgroups), it is not mounted (v1), "+
 		"or the parent group does not pass it on (v2: cgroup.controllers)", controller)
-}
-
-// spelling is the file's name in this kernel: since Linux 5.0 v1's weights are
-// those of the BFQ scheduler, if it is loaded.
-func (h Hierarchy) spelling(file string) string {
-	if file == "blkio.weight" && exists(filepath.Join(h.Base, "blkio.bfq.io_service_bytes")) {
-		return "blkio.bfq.weight"
-	}
-	return file
 }

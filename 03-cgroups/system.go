@@ -1,9 +1,7 @@
 package cgroups
 
 import (
-	"bufio"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +11,7 @@ import (
 )
 
 // Version is which of the kernel's two interfaces a hierarchy speaks:
-// cgroup-v1/cgroups.rst or cgroup-v2.rst.
+// cgroup-v2.rst or cgroup-v1/cgroups.rst.
 type Version int
 
 // The two interfaces.
@@ -50,18 +48,18 @@ func Detect() (*System, error) { return detect("/") }
 
 // detect is Detect for the file system below root.
 func detect(root string) (*System, error) {
-	own, err := readLines(filepath.Join(root, "proc/self/cgroup"), parseMembership)
+	own, err := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
 	if err != nil {
 		return nil, err
 	}
-	mounts, err := readLines(filepath.Join(root, "proc/self/mountinfo"), parseMount)
+	mounts, err := os.ReadFile(filepath.Join(root, "proc/self/mountinfo"))
 	if err != nil {
 		return nil, err
 	}
 	s := &System{}
-	for _, o := range own {
-		if m, ok := o.find(mounts); ok {
-			s.add(root, o, m)
+	for line := range strings.Lines(string(own)) {
+		if o, ok := parseMembership(strings.TrimSpace(line)); ok {
+			s.add(root, o, findMount(o, parseMounts(string(mounts))))
 		}
 	}
 	if len(s.Hierarchies) == 0 {
@@ -71,19 +69,19 @@ func detect(root string) (*System, error) {
 	return s, nil
 }
 
-// add adds a hierarchy, unless we may not make groups in it.
+// add adds a hierarchy, if it is mounted and we may make groups in it.
 func (s *System) add(root string, o membership, m mount) {
-	h := Hierarchy{Version: m.version, Controllers: o.controllers, Base: m.point}
-	writable := func(dir string) bool { return dir != "" && unix.Access(filepath.Join(root, dir), unix.W_OK) == nil }
-	if !writable(h.Base) {
-		if h.Base = o.directory(m); !writable(h.Base) {
-			return
+	for _, base := range []string{m.point, o.directory(m)} {
+		if base == "" || unix.Access(filepath.Join(root, base), unix.W_OK) != nil {
+			continue
 		}
+		h := Hierarchy{Version: o.version, Controllers: o.controllers, Base: base}
+		if h.Version == V2 {
+			h.Controllers, h.Occupied = readUnified(filepath.Join(root, base))
+		}
+		s.Hierarchies = append(s.Hierarchies, h)
+		return
 	}
-	if h.Version == V2 {
-		h.Controllers, h.Occupied = readUnified(filepath.Join(root, h.Base))
-	}
-	s.Hierarchies = append(s.Hierarchies, h)
 }
 
 // readUnified reads what a v2 group may pass on to its children, and whether
@@ -97,16 +95,11 @@ func readUnified(dir string) (controllers []string, occupied bool) {
 
 // Mode is "v2", "v1", or "hybrid": controllers on v1, and v2 beside them.
 func (s *System) Mode() string {
-	n := 0
-	for _, h := range s.Hierarchies {
-		if h.Version == V2 {
-			n++
-		}
-	}
-	switch n {
-	case 0:
+	unified := slices.ContainsFunc(s.Hierarchies, func(h Hierarchy) bool { return h.Version == V2 })
+	switch {
+	case !unified:
 		return "v1"
-	case len(s.Hierarchies):
+	case len(s.Hierarchies) == 1:
 		return "v2"
 	}
 	return "hybrid"
@@ -116,42 +109,22 @@ func (s *System) Mode() string {
 // in its core, and v1 has controllers for, counts: "devices" and "freezer".
 func (s *System) Controllers() []string {
 	var all []string
-	for _, h := range s.Hierarchies {
-		for _, c := range h.Controllers {
-			if !strings.HasPrefix(c, "name=") {
-				all = append(all, v2Name(c))
-			}
-		}
-		if h.Version == V2 {
-			all = append(all, "devices", "freezer")
+	for _, c := range []string{"cpu", "cpuset", "devices", "freezer", "hugetlb", "io", "memory", "pids"} {
+		if _, ok := s.hierarchy(c); ok {
+			all = append(all, c)
 		}
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// v2Name translates the name of a v1 controller; cpuacct is a part of v2's cpu.
-func v2Name(controller string) string {
-	switch controller {
-	case "blkio":
-		return "io"
-	case "cpuacct":
-		return "cpu"
-	}
-	return controller
+	return all
 }
 
 // hierarchy finds the one that has a controller, by v2's name.
 func (s *System) hierarchy(controller string) (Hierarchy, bool) {
-	for _, h := range s.Hierarchies {
-		for _, c := range h.Controllers {
-			if v2Name(c) == controller && c != "cpuacct" {
-				return h, true
-			}
-		}
-	}
-	i := slices.IndexFunc(s.Hierarchies, func(h Hierarchy) bool { return h.Version == V2 })
-	if i < 0 || controller != "devices" {
+	i := slices.IndexFunc(s.Hierarchies, func(h Hierarchy) bool {
+		return slices.Contains(h.Controllers, controller) ||
+			h.Version == V1 && controller == "io" && slices.Contains(h.Controllers, "blkio") ||
+			h.Version == V2 && (controller == "devices" || controller == "freezer")
+	})
+	if i < 0 {
 		return Hierarchy{}, false
 	}
 	return s.Hierarchies[i], true
@@ -169,24 +142,4 @@ func (s *System) paths(name string) []string {
 		all = append(all, filepath.Join(h.Base, name))
 	}
 	return all
-}
-
-// readLines parses a file line by line; parse says which lines count.
-func readLines[T any](path string, parse func(line string) (T, bool)) ([]T, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var all []T
-	sc := bufio.NewScanner(f)
-	for sc.Scan() {
-		if v, ok := parse(sc.Text()); ok {
-			all = append(all, v)
-		}
-	}
-	if err := sc.Err(); err != nil {
-		return nil, fmt.Errorf("read %q: %w", path, err)
-	}
-	return all, nil
 }

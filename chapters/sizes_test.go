@@ -28,7 +28,7 @@ const (
 var librarySize = map[string]int{
 	"01-chroot":        300,
 	"02-namespaces":    950,
-	"03-cgroups":       1900,
+	"03-cgroups":       1400,
 	"04-unionfs":       2000,
 	"05-images":        2400,
 	"06-network":       1500,

@@ -82,6 +82,29 @@ func TestWhatCannotBeDoneIsRefused(t *testing.T) {
 	}
 }
 
+func TestLimitsOfTheSpecificationReachChapter3(t *testing.T) {
+	l, err := limitsOf(&specs.LinuxResources{
+		HugepageLimits: []specs.LinuxHugepageLimit{{Pagesize: "2MB", Limit: 4 << 20}, {Pagesize: "1GB"}},
+		Unified:        map[string]string{"memory.high": "1048576"},
+	})
+	require.NoError(t, err)
+	require.Equal(t, cgroups.Limits{MemoryHigh: 1 << 20, HugeTLB: []cgroups.HugePage{{Size: "2MB", Max: 4 << 20}, {Size: "1GB"}}}, l)
+	l, err = limitsOf(&specs.LinuxResources{Unified: map[string]string{"memory.high": "max"}})
+	require.NoError(t, err)
+	require.EqualValues(t, -1, l.MemoryHigh)
+	for want, r := range map[string]specs.LinuxResources{
+		`{"memory":{"swappiness":60}}`:     {Memory: &specs.LinuxMemory{Limit: new(int64(5)), Swappiness: new(uint64(60))}},
+		`{"cpu":{"idle":1}}`:               {CPU: &specs.LinuxCPU{Cpus: "0", Idle: new(int64(1))}},
+		`{"blockIO":{"leafWeight":9}}`:     {BlockIO: &specs.LinuxBlockIO{LeafWeight: new(uint16(9))}},
+		`{"unified":{"memory.min":"9"}}`:   {Unified: map[string]string{"memory.min": "9", "memory.high": "5"}},
+		`unified memory.high is "5 Tonne"`: {Unified: map[string]string{"memory.high": "5 Tonne"}},
+	} {
+		_, err := limitsOf(&r)
+		require.ErrorIs(t, err, ErrSpec)
+		require.ErrorContains(t, err, want)
+	}
+}
+
 func TestThrottlesAreGatheredByDisk(t *testing.T) {
 	disk := func(minor int64, rate uint64) specs.LinuxThrottleDevice {
 		d := specs.LinuxThrottleDevice{Rate: rate}

@@ -1,9 +1,12 @@
 package runtime
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	cgroups "cutaway/03-cgroups"
@@ -12,7 +15,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// limitsOf is a specification's resources in the words of chapter 3.
+// limitsOf is a specification's resources in the words of chapter 3. What it has
+// no word for is an error: a limit that is not kept is worse than none.
 func limitsOf(r *specs.LinuxResources) (cgroups.Limits, error) {
 	var l cgroups.Limits
 	if r == nil {
@@ -32,8 +36,17 @@ func limitsOf(r *specs.LinuxResources) (cgroups.Limits, error) {
 		l.IOWeight = value(b.Weight)
 		l.IO = throttles(b)
 	}
-	if r.Network != nil || len(r.Rdma) > 0 {
-		return l, fmt.Errorf("%w limits RDMA or network priorities", ErrSpec)
+	for _, h := range r.HugepageLimits {
+		l.HugeTLB = append(l.HugeTLB, cgroups.HugePage{Size: h.Pagesize, Max: int64(h.Limit)})
+	}
+	if rest := unlimited(*r); rest != "" {
+		return l, fmt.Errorf("%w limits what cannot be limited here: %s", ErrSpec, rest)
+	}
+	if high, ok := r.Unified["memory.high"]; ok {
+		var err error
+		if l.MemoryHigh, err = strconv.ParseInt(strings.Replace(high, "max", "-1", 1), 10, 64); err != nil {
+			return l, fmt.Errorf("%w: unified memory.high is %q; it must be a number of bytes, or max", ErrSpec, high)
+		}
 	}
 	for _, d := range r.Devices {
 		kind := d.Type
@@ -43,6 +56,27 @@ func limitsOf(r *specs.LinuxResources) (cgroups.Limits, error) {
 		l.Devices = append(l.Devices, cgroups.DeviceRule{Allow: d.Allow, Type: kind, Major: d.Major, Minor: d.Minor, Access: d.Access})
 	}
 	return l, nil
+}
+
+// unlimited is the part of the resources that limitsOf does not translate, as JSON; "" if there is none.
+func unlimited(r specs.LinuxResources) string {
+	m, c, b, unified := value(r.Memory), value(r.CPU), value(r.BlockIO), maps.Clone(r.Unified)
+	m.Limit, m.Reservation, m.Swap = nil, nil, nil
+	c.Quota, c.Period, c.Shares, c.Cpus, c.Mems = nil, nil, nil, "", ""
+	delete(unified, "memory.high")
+	b = specs.LinuxBlockIO{LeafWeight: b.LeafWeight, WeightDevice: b.WeightDevice}
+	rest := specs.LinuxResources{Network: r.Network, Rdma: r.Rdma, Unified: unified}
+	if m != (specs.LinuxMemory{}) {
+		rest.Memory = &m
+	}
+	if c != (specs.LinuxCPU{}) {
+		rest.CPU = &c
+	}
+	if b.LeafWeight != nil || b.WeightDevice != nil {
+		rest.BlockIO = &b
+	}
+	text, _ := json.Marshal(rest) // of numbers and strings alone
+	return strings.TrimSuffix(string(text), "{}")
 }
 
 func value[T any](p *T) T {

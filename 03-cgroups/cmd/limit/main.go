@@ -6,6 +6,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -39,7 +40,7 @@ func main() {
 // limit makes the group, runs the command in it, reports, and removes the group.
 func limit() (status int, err error) {
 	var l cgroups.Limits
-	verbose := flags(&l)
+	o := flags(&l)
 	if flag.NArg() == 0 {
 		return 0, errors.New("which command? See -help")
 	}
@@ -56,21 +57,55 @@ func limit() (status int, err error) {
 	// "limit … | head -2" must not kill us before the group is removed.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	defer func() { err = errors.Join(err, create.Undo()) }()
+	if err := o.do(steps); err != nil {
+		return 0, err
+	}
+	if o.verbose {
+		fmt.Fprintln(os.Stderr, "+", sys.Join(name))
+	}
+	if o.events {
+		ctx, cancel := context.WithCancel(context.Background())
+		told, err := tell(ctx, create.Group())
+		if err != nil {
+			cancel()
+			return 0, err
+		}
+		defer func() { cancel(); <-told }()
+	}
+	return run(sys.Join(name), create.Group())
+}
+
+// do makes the group, and tells what the kernel rounds.
+func (o options) do(steps []cgroups.Step) error {
 	for _, s := range steps {
-		if *verbose {
+		if o.verbose {
 			fmt.Fprintln(os.Stderr, "+", s)
 		}
 		if err := s.Do(); err != nil {
-			return 0, err
+			return err
 		}
 		if set, ok := s.(cgroups.Set); ok && set.Rounding() != "" {
 			fmt.Fprintln(os.Stderr, "limit: note:", set.Rounding())
 		}
 	}
-	if *verbose {
-		fmt.Fprintln(os.Stderr, "+", sys.Join(name))
+	return nil
+}
+
+// tell prints what happens to the group, when it happens, until ctx is done.
+func tell(ctx context.Context, g cgroups.Group) (told <-chan struct{}, err error) {
+	var triggers []cgroups.Trigger
+	if _, err := g.Pressure("memory"); err == nil {
+		triggers = append(triggers, cgroups.Trigger{Resource: "memory", Stall: 200 * time.Millisecond, Window: 2 * time.Second})
 	}
-	return run(sys.Join(name), create.Group())
+	events, err := g.Watch(ctx, triggers...)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for e := range events {
+			fmt.Fprintln(os.Stderr, "limit: event:", e.Name, e.Value)
+		}
+	}()
+	return done, err
 }
 
 // run starts this program again: it joins the group and becomes the command.
@@ -137,7 +172,7 @@ func report(g cgroups.Group, state *os.ProcessState, elapsed time.Duration) {
 		fmt.Fprintf(os.Stderr, "  throttled  in %d of %d periods, %v in all\n", s.CPU.Throttled, s.CPU.Periods, s.CPU.ThrottledTime.Round(time.Millisecond))
 	}
 	for _, d := range s.IO {
-		fmt.Fprintf(os.Stderr, "  disk %d:%d  read %d KiB, written %d KiB\n", d.Major, d.Minor, d.ReadBytes>>10, d.WriteBytes>>10)
+		fmt.Fprintf(os.Stderr, "  disk %-5s read %d KiB, written %d KiB\n", d.Disk, d.ReadBytes>>10, d.WriteBytes>>10)
 	}
 	if p, err := g.Pressure("memory"); err == nil && p.Some.Total > 0 {
 		fmt.Fprintf(os.Stderr, "  waited     %v for memory\n", p.Some.Total)
@@ -147,9 +182,14 @@ func report(g cgroups.Group, state *os.ProcessState, elapsed time.Duration) {
 	}
 }
 
+// options are what is not a limit.
+type options struct{ verbose, events bool }
+
 // flags declares and parses the options.
-func flags(l *cgroups.Limits) (verbose *bool) {
-	verbose = flag.Bool("v", false, "print every step")
+func flags(l *cgroups.Limits) *options {
+	o := &options{}
+	flag.BoolVar(&o.verbose, "v", false, "print every step")
+	flag.BoolVar(&o.events, "events", false, "print what happens to the group, when it happens")
 	flag.Func("memory", "`bytes`, as 64m: memory.max; as much swap again", bytes(&l.MemoryMax))
 	flag.Func("memory-swap", "`bytes`: memory and swap together; -1 for no limit", bytes(&l.MemorySwap))
 	flag.Func("memory-high", "`bytes`: slow down above this (v2)", bytes(&l.MemoryHigh))
@@ -169,7 +209,7 @@ func flags(l *cgroups.Limits) (verbose *bool) {
 		return err
 	})
 	flag.Parse()
-	return verbose
+	return o
 }
 
 // bytes parses 1000, 64k, 64m, 2g.

@@ -58,6 +58,7 @@ type sample struct {
 	at    time.Time
 	stats cgroups.Stats
 	procs int
+	waits float64 // percent of the last ten seconds in which a process waited for memory; below 0: not told
 }
 
 // look samples every group, by its path.
@@ -74,14 +75,18 @@ func (t top) look() map[string]sample {
 	}
 	samples := map[string]sample{}
 	for name, dirs := range groups {
-		g := cgroups.Open(dirs...)
+		g := cgroups.Group{Paths: dirs}
 		stats, err := g.Stats()
 		if err != nil {
 			continue
 		}
 		pids, _ := g.Procs()
 		if t.all || len(pids) > 0 {
-			samples[name] = sample{time.Now(), stats, len(pids)}
+			s := sample{time.Now(), stats, len(pids), -1}
+			if p, err := g.Pressure("memory"); err == nil {
+				s.waits = p.Some.Avg10
+			}
+			samples[name] = s
 		}
 	}
 	return samples
@@ -91,19 +96,22 @@ func (t top) look() map[string]sample {
 func (t top) print(to io.Writer, before, now map[string]sample) {
 	fmt.Fprintf(to, "cgroup %s, %d groups, controllers: %s\n\n", t.sys.Mode(), len(now), strings.Join(t.sys.Controllers(), " "))
 	w := tabwriter.NewWriter(to, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "GROUP\tPROCESSES\tCPU\tTHROTTLED\tMEMORY\tLIMIT\tOOM KILLS")
+	fmt.Fprintln(w, "GROUP\tPROCESSES\tCPU\tTHROTTLED\tMEMORY\tLIMIT\tWAITS\tOOM KILLS")
 	for _, name := range slices.Sorted(maps.Keys(now)) {
 		s, b := now[name], before[name]
 		busy := "-"
 		if !b.at.IsZero() {
 			busy = fmt.Sprintf("%.1f%%", 100*float64(s.stats.CPU.Usage-b.stats.CPU.Usage)/float64(s.at.Sub(b.at)))
 		}
-		limit := "-"
+		limit, waits := "-", "-"
 		if s.stats.Memory.Max > 0 {
 			limit = size(s.stats.Memory.Max)
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%v\t%s\t%s\t%d\n", indent(name), s.procs, busy,
-			s.stats.CPU.ThrottledTime.Round(time.Millisecond), size(s.stats.Memory.Current-s.stats.Memory.Inactive), limit, s.stats.OOMKills)
+		if s.waits >= 0 {
+			waits = fmt.Sprintf("%.1f%%", s.waits)
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\t%v\t%s\t%s\t%s\t%d\n", indent(name), s.procs, busy,
+			s.stats.CPU.ThrottledTime.Round(time.Millisecond), size(s.stats.Memory.Current-s.stats.Memory.Inactive), limit, waits, s.stats.OOMKills)
 	}
 	_ = w.Flush()
 }
