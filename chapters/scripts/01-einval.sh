@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 . chapters/scripts/session.bash
-scratch; trap 'umount "$scratch/box"; rm -rf "$scratch"' EXIT
+scratch
 mkdir box
 try 'unshare --mount pivot_root box box'
 try 'mount --make-rshared /; mount --bind box box'
 try 'unshare --mount --propagation unchanged pivot_root box box'
 try 'unshare --mount --propagation private pivot_root box box && echo done'
+try 'umount box'

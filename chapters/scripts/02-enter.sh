@@ -3,13 +3,12 @@
 . chapters/scripts/session.bash
 PATH=$(mktemp -d):$PATH && go build -o "${PATH%%:*}" ./02-namespaces/cmd/ns
 trap 'rm -rf "${PATH%%:*}"' EXIT
-nobody="setpriv --reuid 65534 --regid 65534 --clear-groups"
 chmod 755 "${PATH%%:*}"
-$nobody ns all sh -c 'sleep 60; true' &
+try 'setpriv --reuid nobody --regid nogroup --clear-groups ns all sleep 61 &'
 for _ in {1..500}; do
-    box=$(pgrep -f '^sh -c sleep 60') && break
+    pgrep -xf 'sleep 61' >/dev/null && break
     sleep 0.02
 done
-try 'ns enter $box sh -c "hostname; id -u; ps -e"'
-kill -9 "$box"
+try 'box=$(pgrep -nxf "sleep 61"); ns enter $box sh -c "hostname; id -u; ps -e"'
+try 'kill -9 $box'
 wait

@@ -1,6 +1,5 @@
 # shellcheck shell=bash
 . chapters/scripts/session.bash
 hostname laptop
-scratch
-mkdir box
-try 'chroot / sh -c "hostname box"; hostname'
+try 'name=$(hostname); chroot / sh -c "hostname box"; hostname'
+try 'hostname "$name"; hostname'

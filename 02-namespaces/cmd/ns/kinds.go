@@ -27,6 +27,7 @@ var userDemo = demo{
 			{"owner of /", owner("/")},
 			{"may set the hostname", may(namespaces.Hostname{Name: hostname()}.Do())},
 			{"may make a device", may(mknod())},
+			{"may read /etc/shadow", may(read("/etc/shadow"))},
 		}
 	},
 }

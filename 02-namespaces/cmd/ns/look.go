@@ -54,6 +54,15 @@ func may(err error) string {
 	return "no: " + err.Error()
 }
 
+// read tries to open a file.
+func read(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 // mknod tries to make /dev/null a second time, and removes it.
 func mknod() error {
 	dir, err := os.MkdirTemp("", "ns-")

@@ -3,6 +3,7 @@
 //
 //	ns user|mount|uts|ipc|pid|cgroup|network|time   one kind of namespace
 //	ns all [COMMAND…]                               a command in all of them
+//	ns init COMMAND…                                a command below a PID 1 that knows its duties: ns all ns init sh
 //	ns enter PID [COMMAND…]                         a command in the namespaces of another process
 //	ns list [PID]                                   the namespaces of a process
 //
@@ -23,6 +24,7 @@ import (
 var errUsage = errors.New(`usage:
   ns user|mount|uts|ipc|pid|cgroup|network|time
   ns all [COMMAND…]
+  ns init COMMAND…
   ns enter PID [COMMAND…]
   ns list [PID]`)
 
@@ -61,6 +63,12 @@ func run(args []string) error {
 		return tellFacts(args)
 	case name == "all":
 		return all(orShell(args))
+	case name == "init" && len(args) > 0:
+		status, err := namespaces.Init(args)
+		if err == nil {
+			os.Exit(status)
+		}
+		return err
 	case name == "enter" && len(args) > 0:
 		return enter(args[0], orShell(args[1:]))
 	case name == "list":

@@ -70,7 +70,7 @@ func table(t *testing.T, text string) map[string][2]string {
 
 // What must differ, or hold, on the two sides. "*" = anything.
 var wanted = map[string]map[string][2]string{
-	"user":    {"user": {"*", "0"}, "may make a device": {"*", "no: operation not permitted"}, "may set the hostname": {"*", "yes"}},
+	"user":    {"user": {"*", "0"}, "may make a device": {"*", "no: operation not permitted"}, "may set the hostname": {"*", "yes"}, "may read /etc/shadow": {"*", "no: permission denied"}},
 	"mount":   {"file system at " + os.TempDir(): {"*", "tmpfs"}, "propagation of /": {"*", "private"}},
 	"uts":     {"hostname": {"*", "box"}, "domain name": {"*", "example"}},
 	"ipc":     {"System V queue is there": {"true", "false"}, "POSIX queue is there": {"true", "false"}},
@@ -129,6 +129,19 @@ func TestAllRunsACommandInAContainerAndReturnsItsStatus(t *testing.T) {
 		require.Equal(t, 4, exit.ExitCode())
 		require.Equal(t, "box\n1\n0\n", out)
 	}
+}
+
+func TestAProcess1DiesOfASignalOnlyBelowInit(t *testing.T) {
+	script := []string{"sh", "-c", "kill $$; echo still here"}
+	out, err := run1(t, command(0, append([]string{"all"}, script...)...))
+	require.NoError(t, err)
+	require.Equal(t, "still here\n", out)
+	_, err = run1(t, command(0, append([]string{"all", "/proc/self/exe", "init"}, script...)...))
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	require.Equal(t, 128+int(syscall.SIGTERM), exit.ExitCode())
+	_, err = run1(t, command(0, "init", "no-such-program"))
+	require.ErrorContains(t, err, "no-such-program")
 }
 
 func TestAllSaysWhatFailedInside(t *testing.T) {
