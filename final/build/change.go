@@ -38,7 +38,7 @@ func (s *stage) change(line string) error {
 		if err != nil {
 			return inner(err)
 		}
-		if !slices.Contains(changing, c.Name()) {
+		if !slices.Contains(changing, strings.ToLower(c.Name())) {
 			return fmt.Errorf("%s is not a valid change command", strings.ToUpper(c.Name()))
 		}
 		s.env = s.config.Config.Env

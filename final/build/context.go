@@ -118,7 +118,7 @@ func (s Sending) files(out *tar.Writer, root *os.Root) (text []byte, err error) 
 		return nil, err
 	}
 	return text, ignore.walk(root, func(name string, info fs.FileInfo) error {
-		h := &tar.Header{Name: name, Mode: int64(unixMode(info)), ModTime: info.ModTime(), Format: tar.FormatPAX}
+		h := &tar.Header{Name: name, Mode: int64(unixMode(info)), ModTime: info.ModTime().Truncate(time.Second)} // as Docker's client does
 		var err error
 		switch mode := info.Mode(); {
 		case mode.IsDir():

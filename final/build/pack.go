@@ -87,11 +87,16 @@ func (p *packer) prepare() error {
 		dir = p.dest
 	}
 	for _, name := range absentDirs(p.below, dir) {
-		mode := int64(0o755)
+		h := &tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755, ModTime: time.Now()}
 		if s := p.sources[0]; name == p.dest && s.isDir() && s.name != "." {
-			mode = int64(unixMode(s.info))
+			h.Mode = int64(unixMode(s.info))
+			if err := p.write(h, nil); err != nil {
+				return err
+			}
+			continue
 		}
-		if err := p.write(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: mode, ModTime: time.Now()}, nil); err != nil {
+		h.Uid, h.Gid = max(p.uid, 0), max(p.gid, 0)
+		if err := p.w.WriteHeader(h); err != nil { // --chmod is not for it
 			return err
 		}
 	}

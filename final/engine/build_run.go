@@ -24,6 +24,10 @@ func (b *builder) Run(ctx context.Context, d build.Draft, cmd build.Command) (im
 		return img, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	places, err := b.stubsIn(d.Parent, cmd)
+	if err != nil {
+		return img, err
+	}
 	req, err := b.request(d, cmd, dir)
 	if err != nil {
 		return img, err
@@ -49,7 +53,7 @@ func (b *builder) Run(ctx context.Context, d build.Draft, cmd build.Command) (im
 	if status != 0 {
 		return img, &build.ExitError{Args: cmd.Args, Status: status}
 	}
-	return b.commit(d, made.ID)
+	return b.commit(d, made.ID, places)
 }
 
 // request is the container of a RUN. It goes by itself if this engine is killed.

@@ -112,7 +112,7 @@ func (e *Engine) unview(dir string) error {
 // layer has them where links there lead, as any other tool will unpack them.
 func (b *builder) Store(ctx context.Context, d build.Draft) (img build.Image, err error) {
 	if d.Files == nil {
-		return b.commit(d, "")
+		return b.commit(d, "", stubs{})
 	}
 	below, err := b.below(d)
 	if err != nil {
@@ -123,7 +123,7 @@ func (b *builder) Store(ctx context.Context, d build.Draft) (img build.Image, er
 		return img, err
 	}
 	defer func() { err = errors.Join(err, b.layers.Remove(id)) }()
-	return b.commit(d, id)
+	return b.commit(d, id, stubs{})
 }
 
 // below is the image that a draft stands on.
@@ -137,8 +137,9 @@ func (b *builder) below(d build.Draft) (img images.Image, err error) {
 	return img, imageError(err, d.Parent)
 }
 
-// commit makes an image of what a layer, if there is one, has changed.
-func (b *builder) commit(d build.Draft, layer string) (build.Image, error) {
+// commit makes an image of what a layer, if there is one, has changed, without
+// the places to mount something at.
+func (b *builder) commit(d build.Draft, layer string, places stubs) (build.Image, error) {
 	below, err := b.below(d)
 	if err != nil {
 		return build.Image{}, err
@@ -150,7 +151,9 @@ func (b *builder) commit(d build.Draft, layer string) (build.Image, error) {
 			return build.Image{}, err
 		}
 		defer diff.Close()
-		draft.Layer = diff
+		changes := places.without(diff)
+		defer changes.Close()
+		draft.Layer = changes
 	}
 	img, err := b.images.Make(draft, b.layers)
 	if err != nil {

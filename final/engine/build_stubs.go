@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"archive/tar"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+
+	"cutaway/final/build"
+)
+
+// alwaysMounted is what every container has mounted, and so needs a place for.
+var alwaysMounted = []string{"dev", "proc", "sys", "etc/hostname", "etc/hosts", "etc/resolv.conf"}
+
+// stubs are the places that a start makes in an image that lacks them, to mount
+// something there. They belong to the container, not to what its command did:
+// an image of it must not have them.
+type stubs struct {
+	made  map[string]bool   // by name in the archive, without slashes at the ends
+	grown map[string]*owner // directories that were there, and only got them
+}
+
+// owner is what tells whether somebody meant to change a directory.
+type owner struct{ mode, uid, gid int64 }
+
+// stubsIn finds out which places a start will make.
+func (b *builder) stubsIn(image string, cmd build.Command) (s stubs, err error) {
+	view, err := b.View(image)
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, view.Close()) }()
+	root, err := os.OpenRoot(view.Dir)
+	if err != nil {
+		return s, err
+	}
+	defer root.Close()
+	s = stubs{made: map[string]bool{}, grown: map[string]*owner{}}
+	places := slices.Clone(alwaysMounted)
+	for at := range cmd.Tmpfs {
+		places = append(places, at)
+	}
+	for _, m := range cmd.Caches {
+		places = append(places, m.Path)
+	}
+	for _, place := range places {
+		for name := strings.Trim(place, "/"); name != "." && name != ""; name = path.Dir(name) {
+			info, err := root.Lstat(name)
+			if err != nil {
+				s.made[name] = true
+				continue
+			}
+			if st, ok := info.Sys().(*syscall.Stat_t); ok && s.made[firstMade(place, name)] {
+				s.grown[name] = &owner{int64(st.Mode & 0o7777), int64(st.Uid), int64(st.Gid)}
+			}
+			break
+		}
+	}
+	return s, nil
+}
+
+// firstMade is the uppermost part of a place below a directory.
+func firstMade(place, dir string) string {
+	rest := strings.TrimPrefix(strings.Trim(place, "/"), dir+"/")
+	next, _, _ := strings.Cut(rest, "/")
+	return dir + "/" + next
+}
+
+// without copies a layer's archive and leaves the stubs out, unless the command
+// has put something into them.
+func (s stubs) without(layer io.Reader) io.ReadCloser {
+	if len(s.made) == 0 {
+		return io.NopCloser(layer)
+	}
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(s.copy(tar.NewWriter(w), tar.NewReader(layer))) }()
+	return r
+}
+
+func (s stubs) copy(out *tar.Writer, in *tar.Reader) error {
+	var held []*tar.Header // directories that count only if something follows in them
+	for {
+		h, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return out.Close()
+		}
+		if err != nil {
+			return err
+		}
+		held = slices.DeleteFunc(held, func(dir *tar.Header) bool { return !strings.HasPrefix(h.Name, dir.Name) })
+		if s.holds(h) {
+			if h.Typeflag == tar.TypeDir {
+				held = append(held, h)
+			}
+			continue
+		}
+		for _, entry := range append(held, h) {
+			if err := out.WriteHeader(entry); err != nil {
+				return err
+			}
+		}
+		held = nil
+		if _, err := io.Copy(out, in); err != nil {
+			return err
+		}
+	}
+}
+
+// holds tells whether an entry shows nothing but a stub.
+func (s stubs) holds(h *tar.Header) bool {
+	name := strings.Trim(h.Name, "/")
+	if s.made[name] {
+		return h.Size == 0 && (h.Typeflag == tar.TypeDir || h.Typeflag == tar.TypeReg)
+	}
+	was := s.grown[name]
+	return was != nil && h.Typeflag == tar.TypeDir && *was == owner{h.Mode, int64(h.Uid), int64(h.Gid)}
+}
