@@ -5,12 +5,14 @@ import (
 	"strings"
 
 	chroot "cutaway/01-chroot/exercises"
+	namespaces "cutaway/02-namespaces/exercises"
 	"cutaway/chapters/exercise"
 )
 
 // lists are the exercises of all chapters that have some.
 var lists = []exercise.List{
 	chroot.List,
+	namespaces.List,
 }
 
 // list finds a chapter's by what somebody may call it: 1, 01, 01-chroot, chroot.
