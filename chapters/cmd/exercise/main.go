@@ -52,50 +52,42 @@ func run(ctx context.Context, root string, args []string) error {
 	if len(args) == 0 {
 		return errors.New(usage)
 	}
-	verb, args := args[0], args[1:]
-	show := exercise.Report.Text
-	if len(args) > 0 && strings.TrimLeft(args[0], "-") == "json" && verb == "grade" {
-		show, args = exercise.Report.JSON, args[1:]
-	}
-	switch {
-	case verb == "book" && len(args) == 0:
-		return writeSections(root)
-	case verb == "list" && len(args) == 0:
-		return printAll()
-	case len(args) == 0:
-		return errors.New("which chapter? CH=01, for example")
-	case len(args) > 2:
-		return errors.New(usage)
-	}
-	l, err := list(args[0])
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join(root, "mine", l.Dir)
-	if len(args) == 2 && args[1] != "" {
-		dir = args[1]
-	}
-	switch verb {
+	switch verb, args := args[0], args[1:]; verb {
 	case "list":
-		fmt.Print(l.Section())
-		return nil
+		return printTasks(args)
+	case "book":
+		return writeSections(root)
 	case "copy":
-		return handOut(l, root, dir)
+		return handOut(root, args)
 	case "grade":
-		r, err := exercise.Grading{Root: root, Copy: dir, List: l}.Grade(ctx)
-		if err == nil {
-			err = show(r, os.Stdout)
-		}
-		if err == nil && !r.Full() {
-			err = errShort
-		}
-		return err
+		return grade(ctx, root, args)
 	}
 	return errors.New(usage)
 }
 
+// chosen is the chapter and the learner's directory that arguments name.
+func chosen(root string, args []string) (l exercise.List, dir string, err error) {
+	if len(args) == 0 {
+		return l, "", errors.New("which chapter? CH=01, for example")
+	}
+	if len(args) > 2 {
+		return l, "", errors.New(usage)
+	}
+	if l, err = list(args[0]); err != nil {
+		return l, "", err
+	}
+	if len(args) == 2 {
+		return l, filepath.Clean(args[1]), nil
+	}
+	return l, filepath.Join(root, "mine", l.Dir), nil
+}
+
 // handOut writes a copy and says what to do with it.
-func handOut(l exercise.List, root, dir string) error {
+func handOut(root string, args []string) error {
+	l, dir, err := chosen(root, args)
+	if err != nil {
+		return err
+	}
 	files, err := l.Copy(root, dir)
 	if err != nil {
 		return err
@@ -117,8 +109,35 @@ func gradeCommand(l exercise.List, root, dir string) string {
 	return command
 }
 
-func printAll() error {
-	for _, l := range lists {
+func grade(ctx context.Context, root string, args []string) error {
+	show := exercise.Report.Text
+	if len(args) > 0 && strings.TrimLeft(args[0], "-") == "json" {
+		show, args = exercise.Report.JSON, args[1:]
+	}
+	l, dir, err := chosen(root, args)
+	if err != nil {
+		return err
+	}
+	r, err := exercise.Grading{Root: root, Copy: dir, List: l}.Grade(ctx)
+	if err == nil {
+		err = show(r, os.Stdout)
+	}
+	if err == nil && !r.Full() {
+		err = errShort
+	}
+	return err
+}
+
+func printTasks(args []string) error {
+	some := lists
+	if len(args) > 0 {
+		l, err := list(args[0])
+		if err != nil {
+			return err
+		}
+		some = []exercise.List{l}
+	}
+	for _, l := range some {
 		fmt.Printf("%s, %d points\n\n%s\n", l.Dir, l.Points(), l.Section())
 	}
 	return nil
