@@ -9,6 +9,6 @@ for _ in {1..500}; do
     pgrep -xf 'sleep 61' >/dev/null && break
     sleep 0.02
 done
-try 'box=$(pgrep -nxf "sleep 61"); ns enter $box sh -c "hostname; id -u; ps -e"'
+try 'sleep 1; box=$(pgrep -nxf "sleep 61"); ns enter $box sh -c "hostname; id -u; ps -e"'
 try 'kill -9 $box'
 wait

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,13 +12,13 @@ import (
 	namespaces "cutaway/02-namespaces"
 )
 
-// cgroupDemo: the cgroup in which the namespace was made is its "/". It needs
-// the right to make a cgroup.
+// cgroupDemo: the cgroup in which the namespace was made is its "/". That is
+// one made for it, or the caller's own, if the caller may not make any.
 var cgroupDemo = demo{
 	kind: namespaces.Cgroup,
 	setup: func(id string) (func() error, error) {
-		dir, err := makeCgroup(id)
-		return func() error { return removeCgroup(dir) }, err
+		dir := makeCgroup(id)
+		return func() error { return removeCgroup(dir) }, nil
 	},
 	steps: func(id string) []namespaces.Step {
 		return []namespaces.Step{
@@ -51,7 +50,7 @@ func cgroupOf(pid int, id string) string {
 	return or(best, err)
 }
 
-// enterCgroup is the step that moves the child into the new cgroup.
+// enterCgroup is the step that moves the child into the new cgroup, if there is one.
 type enterCgroup struct{ id string }
 
 func (e enterCgroup) Do() error {
@@ -61,26 +60,28 @@ func (e enterCgroup) Do() error {
 			return err
 		}
 	}
-	return fmt.Errorf("no cgroup %s", e.id)
+	return nil
 }
 
 func (e enterCgroup) String() string { return "echo 0 > /sys/fs/cgroup/…/" + e.id + "/cgroup.procs" }
 
 // makeCgroup makes a cgroup below the caller's own, in the first hierarchy
-// that allows it.
-func makeCgroup(id string) (string, error) {
-	err := errors.New("no cgroups are mounted")
+// that allows it; "" if none does.
+func makeCgroup(id string) string {
 	for _, dir := range cgroupDirs() {
-		if err = os.Mkdir(filepath.Join(dir, id), 0o755); err == nil {
-			return filepath.Join(dir, id), nil
+		if os.Mkdir(filepath.Join(dir, id), 0o755) == nil {
+			return filepath.Join(dir, id)
 		}
 	}
-	return "", fmt.Errorf("make a cgroup (as root, or where it is delegated): %w", err)
+	return ""
 }
 
 // removeCgroup waits for the kernel, which may take a moment to see that the
 // last process has gone.
 func removeCgroup(dir string) error {
+	if dir == "" {
+		return nil
+	}
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		err := os.Remove(dir)
 		if !errors.Is(err, unix.EBUSY) || time.Now().After(end) {

@@ -121,6 +121,15 @@ func TestCgroupOfTheChildIsItsRoot(t *testing.T) {
 	require.Contains(t, rows["cgroup of PID 1"][1], "/..")
 }
 
+func TestWhoMayNotMakeACgroupStaysInTheirOwn(t *testing.T) {
+	lab.NeedRoot(t) // to become somebody else
+	out, err := run1(t, command(65534, "cgroup"))
+	require.NoError(t, err)
+	ids := table(t, out)["namespace"]
+	require.NotEqual(t, ids[0], ids[1])
+	require.Equal(t, "/", table(t, out)["cgroup of the child"][1])
+}
+
 func TestAllRunsACommandInAContainerAndReturnsItsStatus(t *testing.T) {
 	for _, as := range users() {
 		out, err := run1(t, command(as, "all", "sh", "-c", "hostname; echo $$; id -u; ls /sys/class/net 2>/dev/null | wc -l >/dev/null; exit 4"))
