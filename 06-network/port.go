@@ -48,6 +48,21 @@ func (n *Network) Reserve(id string, ports []Port) ([]Port, error) {
 	return settled, nil
 }
 
+// Close lets go of all ports of the host, as the end of the process does. What
+// is published stays so, and so do the addresses.
+func (n *Network) Close() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var errs []error
+	for id, ports := range n.ports {
+		for _, h := range ports {
+			errs = append(errs, h.socket.Close())
+		}
+		delete(n.ports, id)
+	}
+	return errors.Join(errs...)
+}
+
 // hold binds the port, unless one of ours, or of those in also, has it.
 func (n *Network) hold(p Port, also []held) (held, error) {
 	clashes := func(h held) bool { return h.port.clashes(p) }

@@ -58,7 +58,14 @@ type stop struct {
 	}
 	PID   int // the child's, once there is one
 	Error string
+	Topic struct{ ID, Chapter string } // of the error
 	Done  bool
+}
+
+// heard is what came from the daemon: a stop, or an error instead of it.
+type heard struct {
+	stop stop
+	err  error
 }
 
 // answer is one line of ours.
@@ -73,6 +80,8 @@ type stepper struct {
 	id         string
 	plan       *plan.Plan
 	now        stop
+	heard      chan heard
+	over       chan struct{}       // closed when the daemon has said the last
 	shown      int                 // the item before which the last picture was taken
 	until      func(i int) bool    // whether to stop before item i; nil = before each
 	picture    observe.Picture     // at the last stop that was shown
@@ -98,7 +107,7 @@ func (a *app) stepContainer(ctx context.Context, id string, f stepFlags) error {
 	defer conn.Close()
 	ctx, cancel := signal.NotifyContext(ctx, unix.SIGTERM, unix.SIGHUP)
 	defer cancel()
-	s := &stepper{app: a, stepFlags: f, id: id, interrupts: make(chan os.Signal, 1)}
+	s := &stepper{app: a, stepFlags: f, id: id, interrupts: make(chan os.Signal, 1), heard: make(chan heard, 2), over: make(chan struct{})}
 	signal.Notify(s.interrupts, unix.SIGINT)
 	defer signal.Stop(s.interrupts)
 	return s.follow(ctx, conn)
@@ -107,13 +116,15 @@ func (a *app) stepContainer(ctx context.Context, id string, f stepFlags) error {
 // follow answers the daemon's stops until the container runs or is undone. Once we have said "quit" the reason for
 // that is the error, and the daemon's last line the proof that all is undone.
 func (s *stepper) follow(ctx context.Context, conn *hijacked) error {
-	in, out := json.NewDecoder(conn), json.NewEncoder(conn)
+	go s.listen(conn)
+	out := json.NewEncoder(conn)
 	var reason error
 	for {
-		s.now = stop{}
-		if err := in.Decode(&s.now); err != nil {
+		said := <-s.heard
+		if said.err != nil {
 			return exitError{125, errors.Join(reason, errEngineGone)}
 		}
+		s.now = said.stop
 		s.remember()
 		switch {
 		case s.now.Done:
@@ -125,16 +136,31 @@ func (s *stepper) follow(ctx context.Context, conn *hijacked) error {
 			err := s.failure()
 			return exitError{startStatus(err), err}
 		}
-		reason = s.pause(ctx)
-		if err := out.Encode(answer{Quit: reason != nil}); err != nil {
-			return exitError{125, errors.Join(reason, errEngineGone)}
+		if reason = s.pause(ctx); errors.Is(reason, errOver) {
+			reason = nil
+			continue
+		}
+		_ = out.Encode(answer{Quit: reason != nil}) // an engine that is gone, or has ended the start, says so or is silent
+	}
+}
+
+// listen passes on what the daemon says, until that is the last.
+func (s *stepper) listen(conn *hijacked) {
+	in := json.NewDecoder(conn)
+	for {
+		var said heard
+		said.err = in.Decode(&said.stop)
+		s.heard <- said
+		if said.err != nil || said.stop.Done || said.stop.Error != "" {
+			close(s.over)
+			return
 		}
 	}
 }
 
 // failure is the error of a start that failed by itself, with where it is explained.
 func (s *stepper) failure() error {
-	e := &apiError{Message: s.now.Error}
+	e := &apiError{Message: s.now.Error, ID: s.now.Topic.ID, Chapter: s.now.Topic.Chapter}
 	if s.plan == nil {
 		return e
 	}
@@ -142,7 +168,6 @@ func (s *stepper) failure() error {
 		if it.Failure == nil {
 			continue
 		}
-		e.ID, e.Chapter = it.Failure.ID(), it.Failure.Chapter
 		if s.step {
 			s.print(fmt.Sprintf("%s %d %s; everything is undone", s.paint(red, "✗"), i+1, it.Name()))
 		}

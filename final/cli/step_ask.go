@@ -14,8 +14,11 @@ import (
 	"golang.org/x/term"
 )
 
-// errQuit is the user's "q".
-var errQuit = exitError{125, errors.New("ended before the container ran; everything is undone")}
+// errQuit is the user's "q", and errOver the end of the start while the user was asked.
+var (
+	errQuit = exitError{125, errors.New("ended before the container ran; everything is undone")}
+	errOver = errors.New("the daemon has said the last")
+)
 
 // dialogue does what the user says until the start is to go on (nil) or to end.
 func (s *stepper) dialogue(ctx context.Context) error {
@@ -77,6 +80,9 @@ func (s *stepper) ask(ctx context.Context) (string, error) {
 		return "", errInterrupted
 	case <-ctx.Done():
 		return "", errInterrupted
+	case <-s.over:
+		s.print("")
+		return "", errOver
 	case in := <-read:
 		if !term.IsTerminal(int(s.in.Fd())) {
 			s.print(in.line) // the terminal has echoed it already

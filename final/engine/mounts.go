@@ -18,8 +18,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// addMounts finds out what is to be mounted, and makes the volumes: first what
-// --volume and --mount say, then what the image wants that they do not cover.
+// addMounts finds out what is to be mounted: first what --volume and --mount
+// say, then what the image wants that they do not cover.
 func (e *Engine) addMounts(c *Container) error {
 	r := &c.record
 	for _, bind := range r.Host.Binds {
@@ -52,15 +52,15 @@ func (e *Engine) addMounts(c *Container) error {
 			return badVolume.About(daemon.Errorf(daemon.Invalid, "Duplicate mount point: %s", m.Destination))
 		}
 		seen[r.Mounts[i].Destination] = true
-		if err := e.ensure(r, &r.Mounts[i]); err != nil {
+		if err := e.place(r, &r.Mounts[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ensure makes the volume of a mount.
-func (e *Engine) ensure(r *Record, m *container.MountPoint) error {
+// place says where the volume of a mount is. It is made at the start.
+func (e *Engine) place(r *Record, m *container.MountPoint) error {
 	if m.Type != mount.TypeVolume {
 		return nil
 	}
@@ -69,7 +69,7 @@ func (e *Engine) ensure(r *Record, m *container.MountPoint) error {
 		r.Nameless = append(r.Nameless, m.Name)
 	}
 	m.Driver = "local"
-	source, err := e.volumes.Ensure(m.Name)
+	source, err := e.volumes.Path(m.Name)
 	if err != nil {
 		return badVolume.About(daemon.Errorf(daemon.Invalid, "%w", err))
 	}
@@ -168,8 +168,9 @@ func (e *Engine) binds(r Record, files string) []specs.Mount {
 	return list
 }
 
-// volumeSteps makes directories of the host that --volume names and that are
-// not there, and fills new volumes with what the image has in their place.
+// volumeSteps makes volumes, and directories of the host that --volume names,
+// where they are not there yet, and fills new volumes with what the image has in
+// their place.
 func volumeSteps(r Record, rootfs string) []plan.Step {
 	var steps []plan.Step
 	for _, m := range r.Mounts {
@@ -179,7 +180,6 @@ func volumeSteps(r Record, rootfs string) []plan.Step {
 			}
 			continue
 		}
-		// A volume may have been removed since it was made.
 		steps = append(steps, volume.Directory{Path: m.Source})
 		if !slices.Contains(strings.Split(m.Mode, ","), "nocopy") {
 			steps = append(steps, volume.Fill{Root: rootfs, From: m.Destination, To: m.Source})

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"time"
 
 	daemon "cutaway/07-daemon"
 	"cutaway/final/plan"
@@ -76,6 +78,8 @@ type Stop struct {
 	PID   int        `json:"pid,omitempty"`   // of the child, once there is one
 	Error string     `json:"error,omitempty"` // the start has failed, and all is undone
 	Done  bool       `json:"done,omitempty"`  // the container runs
+
+	Topic daemon.Topic `json:"topic,omitzero"` // of the error
 }
 
 // Change is an item that has changed, by its place in the plan.
@@ -106,9 +110,10 @@ func (e *Engine) Step(_ context.Context, ref string) (daemon.Stream, error) {
 	go func() {
 		defer ours.Close()
 		err := e.start(ref, s.before)
+		c.setStepper(nil)
 		last := Stop{Next: -1, Items: s.changes(), Done: err == nil}
 		if err != nil {
-			last.Error = err.Error()
+			last.Error, last.Topic = err.Error(), daemon.TopicOf(err)
 		}
 		_ = json.NewEncoder(ours).Encode(last) // a client that is gone has seen enough
 	}()
@@ -130,6 +135,7 @@ func (s *stepper) before(it *plan.Item) error {
 	stop := Stop{PID: s.c.childPID()}
 	if s.seen == nil {
 		stop.Plan = p
+		s.c.setStepper(s)
 	}
 	stop.Items = s.changes()
 	for i := range p.Items {
@@ -141,6 +147,9 @@ func (s *stepper) before(it *plan.Item) error {
 		return fmt.Errorf("%w: the client is gone: %w", errQuit, err)
 	}
 	line, err := s.answers.ReadBytes('\n')
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errEnded
+	}
 	if err != nil {
 		return fmt.Errorf("%w: the client is gone: %w", errQuit, err)
 	}
@@ -152,6 +161,41 @@ func (s *stepper) before(it *plan.Item) error {
 		return errQuit
 	}
 	return nil
+}
+
+// errEnded is the end of a start that somebody else has ended.
+var errEnded = stepped.About(daemon.Errorf(daemon.Conflict, "ended by a stop or rm -f from elsewhere before the container ran; everything is undone"))
+
+// quit ends a stepped start, and returns when everything is undone. It reports
+// whether there was one.
+func (c *Container) quit() bool {
+	c.mu.Lock()
+	s := c.stepper
+	c.mu.Unlock()
+	if s == nil {
+		return false
+	}
+	_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // a connection that is closed has no more answers either
+	c.verb.Lock()
+	defer c.verb.Unlock()
+	return true
+}
+
+// stands is an error if a start stands between two steps: who waits for it may
+// wait for hours.
+func (c *Container) stands() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stepper == nil {
+		return nil
+	}
+	return stepped.About(daemon.Errorf(daemon.Conflict, "container %s is being started step by step: finish that, or end it with stop or rm -f", c.record.Name))
+}
+
+func (c *Container) setStepper(s *stepper) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stepper = s
 }
 
 // changes lists the items that are not as they were at the last stop.

@@ -16,6 +16,12 @@ func (e *Engine) Remove(_ context.Context, ref string, o daemon.RemoveOptions) e
 	if err != nil {
 		return err
 	}
+	if !o.Force {
+		if err := c.stands(); err != nil {
+			return err
+		}
+	}
+	c.quit()
 	if ended, running := c.end(); running {
 		if !o.Force {
 			r := c.look()

@@ -17,11 +17,15 @@ import (
 // stopTimeout is how long a process has to end by itself if nobody says.
 const stopTimeout = 10 * time.Second
 
-// Stop signals the process and, after the timeout, kills it.
+// Stop signals the process and, after the timeout, kills it. A start that is
+// being stepped through is undone.
 func (e *Engine) Stop(_ context.Context, ref string, o daemon.StopOptions) error {
 	c, err := e.find(ref)
 	if err != nil {
 		return err
+	}
+	if c.quit() {
+		return nil
 	}
 	ended, running := c.end()
 	if !running {

@@ -20,6 +20,7 @@ var (
 	nameInUse    = daemon.Topic{ID: "container.NameInUse", Chapter: "chapters/07-daemon.md"}
 	notRunning   = daemon.Topic{ID: "container.NotRunning", Chapter: "chapters/07-daemon.md"}
 	stillRunning = daemon.Topic{ID: "container.Running", Chapter: "chapters/07-daemon.md"}
+	stepped      = daemon.Topic{ID: "container.Stepped", Chapter: "chapters/plan.md"}
 	badSignal    = daemon.Topic{ID: "container.Signal", Chapter: "chapters/07-daemon.md"}
 
 	noImage      = daemon.Topic{ID: "image.NotFound", Chapter: "chapters/05-images.md"}

@@ -92,15 +92,16 @@ func TestAFileKeepsItsInodeSoThatAMountSeesTheChange(t *testing.T) {
 func TestAStoreKeepsVolumesByTheirNames(t *testing.T) {
 	s, err := OpenStore(filepath.Join(t.TempDir(), "volumes"))
 	require.NoError(t, err)
-	dir, err := s.Ensure("db-1")
+	dir, err := s.Path("db-1")
 	require.NoError(t, err)
-	require.DirExists(t, dir)
+	require.False(t, s.Has("db-1"))
+	require.NoError(t, Directory{Path: dir}.Do())
 	require.True(t, s.Has("db-1"))
 	require.NoError(t, s.Remove("db-1"))
 	require.NoError(t, s.Remove("db-1"), "gone is fine")
 	require.False(t, s.Has("db-1"))
 	for _, bad := range []string{"", "a", "../up", "a/b", ".hidden", strings.Repeat("x", 3) + "\n"} {
-		_, err := s.Ensure(bad)
+		_, err := s.Path(bad)
 		require.ErrorIs(t, err, ErrName, bad)
 		require.ErrorIs(t, s.Remove(bad), ErrName, bad)
 	}
