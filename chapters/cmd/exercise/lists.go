@@ -6,6 +6,7 @@ import (
 
 	chroot "cutaway/01-chroot/exercises"
 	namespaces "cutaway/02-namespaces/exercises"
+	cgroups "cutaway/03-cgroups/exercises"
 	"cutaway/chapters/exercise"
 )
 
@@ -13,6 +14,7 @@ import (
 var lists = []exercise.List{
 	chroot.List,
 	namespaces.List,
+	cgroups.List,
 }
 
 // list finds a chapter's by what somebody may call it: 1, 01, 01-chroot, chroot.
