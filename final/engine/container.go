@@ -61,7 +61,6 @@ type Container struct {
 	record  Record
 	plan    *plan.Plan    // of the last start
 	child   int           // its first process, once it is there
-	stepper *stepper      // of a start that is being stepped through
 	ended   chan struct{} // closed when the running process has ended and all is undone
 	waiters []waiter
 }
@@ -174,14 +173,10 @@ func (e *Engine) find(ref string) (*Container, error) {
 	return found, nil
 }
 
-// hold finds a container and takes its verb lock; the caller unlocks it. It does
-// not wait for a start that stands still between two steps.
+// hold finds a container and takes its verb lock; the caller unlocks it.
 func (e *Engine) hold(ref string) (*Container, error) {
 	c, err := e.find(ref)
 	if err != nil {
-		return nil, err
-	}
-	if err := c.stands(); err != nil {
 		return nil, err
 	}
 	c.verb.Lock()
@@ -190,20 +185,6 @@ func (e *Engine) hold(ref string) (*Container, error) {
 		return nil, noContainer.About(daemon.Errorf(daemon.NotFound, "No such container: %s", ref))
 	}
 	return c, nil
-}
-
-// ensureShim connects to the container's shim and starts one if need be: the
-// first who attaches comes before the start.
-func (e *Engine) ensureShim(c *Container) (*shim.Shim, error) {
-	if c.shim != nil {
-		return c.shim, nil
-	}
-	s, err := shim.Launch(shim.Place{Dir: c.dir, Socket: e.socket(c.look().ID), Exe: e.exePath()})
-	if err != nil {
-		return nil, err
-	}
-	c.shim = s
-	return s, nil
 }
 
 // socket is where a container's shim listens. The length of such a path is

@@ -10,12 +10,13 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	cgroups "cutaway/03-cgroups"
 	unionfs "cutaway/04-unionfs"
 	images "cutaway/05-images"
 	network "cutaway/06-network"
-	"cutaway/final/plan"
+	"cutaway/final/shim"
 	"cutaway/final/volume"
 
 	"golang.org/x/sys/unix"
@@ -56,6 +57,7 @@ type Engine struct {
 	containers map[string]*Container
 	names      map[string]string // name → ID
 	execs      map[string]*Exec
+	spare      *shim.Spare // for the next start; or nil
 }
 
 // Open opens the data root, prepares the network, and takes over the containers
@@ -71,15 +73,15 @@ func Open(o Options) (*Engine, error) {
 		{"open the layers", e.openStores},
 		{"open the builds", e.openBuilds},
 		{"find the cgroups", e.findGroups},
-		{"open the network", e.openNetwork},
+		{"prepare the network", e.prepareNetwork},
 		{"take over containers", e.restore},
 		{"make cutaway/toolbox", e.addToolbox},
-		{"prepare the network", e.prepareNetwork}, // the last, for it stays when the engine ends
 	} {
 		if err := step.do(); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", step.name, err), e.Close())
 		}
 	}
+	go e.keepSpare()
 	return e, nil
 }
 
@@ -96,12 +98,9 @@ func withDefaults(o Options) Options {
 // Close lets go of everything. Containers go on.
 func (e *Engine) Close() error {
 	e.closed.Store(true)
-	var errs []error
+	errs := []error{e.dropSpare()}
 	for _, c := range e.all() {
 		errs = append(errs, c.detach())
-	}
-	if e.net != nil {
-		errs = append(errs, e.net.Close())
 	}
 	for _, f := range []*os.File{e.exe, e.lock} {
 		if f != nil {
@@ -121,12 +120,21 @@ func (e *Engine) takeLock() error {
 	if err != nil {
 		return err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", e.o.DataRoot, ErrBusy), f.Close())
+	for deadline := time.Now().Add(lockPatience); ; time.Sleep(lockPatience / 100) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			e.lock = f
+			return nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(deadline) {
+			return errors.Join(fmt.Errorf("%s: %w", e.o.DataRoot, ErrBusy), f.Close())
+		}
 	}
-	e.lock = f
-	return nil
 }
+
+// lockPatience is how long an engine waits for the data root: a process that one
+// before it was about to start when it was killed has its descriptors until execve.
+const lockPatience = 2 * time.Second
 
 // copyExe makes a copy of the running binary that nobody can change. A process
 // that exec starts in a container has the engine's binary as /proc/PID/exe for
@@ -177,41 +185,22 @@ func (e *Engine) findGroups() (err error) {
 	return nil
 }
 
-func (e *Engine) openNetwork() (err error) {
+// prepareNetwork makes the bridge and the firewall's table, or finds them.
+func (e *Engine) prepareNetwork() error {
 	o := network.OpenOptions{Dir: e.exec("network")}
 	if tag := e.tag(); tag != "" {
 		o.Bridge = "cw-" + tag
 	}
-	e.net, err = network.Open(o)
-	return err
-}
-
-// prepareNetwork makes the bridge and the firewall's table, or finds them. If it
-// cannot, and no container uses them, it leaves neither.
-func (e *Engine) prepareNetwork() error {
+	var err error
+	if e.net, err = network.Open(o); err != nil {
+		return err
+	}
 	for _, step := range e.net.Base() {
-		err := step.Do()
-		if err == nil {
-			continue
+		if err := step.Do(); err != nil {
+			return fmt.Errorf("%s: %w", step, err)
 		}
-		err = fmt.Errorf("%s: %w", step, err)
-		if len(e.net.Allocated()) > 0 {
-			return err
-		}
-		return errors.Join(err, e.removeNetwork())
 	}
 	return nil
-}
-
-// removeNetwork undoes what prepareNetwork does.
-func (e *Engine) removeNetwork() error {
-	var errs []error
-	for _, step := range slices.Backward(e.net.Base()) {
-		if u, ok := step.(plan.Undoer); ok {
-			errs = append(errs, u.Undo())
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // tag tells engines apart that share a machine: "" for the one with the default

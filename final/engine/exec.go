@@ -205,7 +205,11 @@ func (e *Engine) launchExec(x *Exec, s *shim.Shim, stdio shim.Stdio) (*shim.Runn
 	x.plan = p
 	x.mu.Unlock()
 	p.Add(plan.Inside, runtime.CompileExec(runtime.Exec{Process: x.process, PID: r.State.PID, Cgroup: e.groups.Join(e.groupName(r.ID))})...)
-	if err := (plan.Child{Conn: ours}).Command(p, p.Of(plan.Inside)); err != nil {
+	child := plan.Child{Conn: ours}
+	if err = child.Brief(p); err == nil {
+		err = child.Command(p)
+	}
+	if err != nil {
 		_ = ours.Close()
 		_, _ = running.Wait()
 		return nil, err

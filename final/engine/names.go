@@ -5,12 +5,14 @@ import (
 	"encoding/hex"
 	"math/big"
 	"regexp"
+	"sync"
 
 	daemon "cutaway/07-daemon"
 )
 
-// validName is moby's pattern (daemon/names).
-var validName = regexp.MustCompile(`^/?[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
+// validName is moby's pattern (daemon/names). It is compiled when it is needed: the
+// first processes of every container are this binary, too, and would wait for it.
+var validName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^/?[a-zA-Z0-9][a-zA-Z0-9_.-]+$`) })
 
 // newID is a container's ID: 32 random bytes.
 func newID() string {
@@ -21,7 +23,7 @@ func newID() string {
 
 // claim gives a name to an ID, or says who has it. "" is a name of our choice.
 func (e *Engine) claim(name, id string) (string, error) {
-	if name != "" && !validName.MatchString(name) {
+	if name != "" && !validName().MatchString(name) {
 		return "", badName.About(daemon.Errorf(daemon.Invalid, "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name))
 	}
 	if name != "" && name[0] == '/' {

@@ -44,6 +44,7 @@ func (e *Engine) start(ref string, before func(*plan.Item) error) error {
 		s.Finished, s.ExitCode, s.Error, s.OOMKilled = time.Time{}, 0, "", false
 	})
 	go e.watch(c, running)
+	go e.keepSpare()
 	return err
 }
 
@@ -63,7 +64,9 @@ func (e *Engine) launch(c *Container, before func(*plan.Item) error) (*shim.Runn
 	var running *shim.Running
 	early := c.early
 	c.early = nil
-	p, err := e.compose(c, func(compiled *runtime.Compiled) plan.Step {
+	child := plan.Child{Conn: ours, Before: before}
+	var p *plan.Plan
+	p, err = e.compose(c, func(compiled *runtime.Compiled) plan.Step {
 		return plan.Starting(compiled.Clone, func() (err error) {
 			for _, a := range early { // nothing that the process writes may be missed
 				_ = a.Ready() // an error is a client that has gone again
@@ -75,7 +78,10 @@ func (e *Engine) launch(c *Container, before func(*plan.Item) error) (*shim.Runn
 				c.mu.Unlock()
 			}
 			// With our copy open, the child's execve would not end the connection.
-			return errors.Join(err, theirs.Close())
+			if err = errors.Join(err, theirs.Close()); err != nil {
+				return err
+			}
+			return child.Brief(p)
 		})
 	})
 	if err != nil {
@@ -87,7 +93,7 @@ func (e *Engine) launch(c *Container, before func(*plan.Item) error) (*shim.Runn
 	c.mu.Lock()
 	c.plan, c.child = p, 0
 	c.mu.Unlock()
-	runner := plan.Runner{Before: before, Child: plan.Child{Conn: ours, Before: before}.Command, Abort: func() {
+	runner := plan.Runner{Before: before, Child: child.Command, Abort: func() {
 		_ = ours.Close() // a child that waits for orders gives up
 		if running != nil {
 			_ = s.Signal("", unix.SIGKILL)

@@ -20,9 +20,10 @@ import (
 // The parent and the child speak over one socket:
 //
 //	parent                                child
-//	  │  orders: steps, hold    (1 line)    │  waits; end of file: gives up
+//	  │  orders: hold, few      (1 line)    │  waits; end of file: gives up
+//	  │  step: name, fields     (2 lines)   │  for each
 //	  ├────────────────────────────────────▶│
-//	  │  go                     (1 byte)    │  only if hold, before each step
+//	  │  go                     (1 byte)    │  when the host is ready; if hold, before each step
 //	  ├────────────────────────────────────▶│
 //	  │  report: index, took    (1 line)    │  after each step
 //	  │◀────────────────────────────────────┤
@@ -31,13 +32,13 @@ import (
 //	  │  end of file                        │  execve closed the socket: it runs
 //	  │◀────────────────────────────────────┤
 //
-// orders → Command; report → Perform and Command; end of file → close-on-exec.
+// orders, step → Child.Brief; go → Child.Command; report → Perform and Command; end of file → close-on-exec.
 
-// orders is what the child is told to do.
+// orders is how the child is to do the steps that follow.
 type orders struct {
-	Steps []Wrapped `json:"steps"`
-	Hold  bool      `json:"hold,omitempty"` // wait for a byte before each step
-	Few   bool      `json:"few,omitempty"`  // the cgroup may allow only a few threads
+	Steps int  `json:"steps"`
+	Hold  bool `json:"hold,omitempty"` // wait for a byte before each step
+	Few   bool `json:"few,omitempty"`  // the cgroup may allow only a few threads
 }
 
 // A Child is a process that waits for its orders at the other end of Conn.
@@ -47,22 +48,44 @@ type Child struct {
 	Before func(*Item) error
 }
 
-// Command sends the items to the child and follows their fate until the child
-// has become the program. A child that goes away without a failure of its own
-// leaves the last item failed.
-func (c Child) Command(p *Plan, items []*Item) error {
-	o := orders{Hold: c.Before != nil, Few: few(p)}
-	for _, it := range items {
-		o.Steps = append(o.Steps, Wrapped{it.Step})
+// Brief sends the steps inside, for the child to read while the host's lanes are
+// still busy.
+func (c Child) Brief(p *Plan) error {
+	out := bufio.NewWriter(c.Conn)
+	lines := json.NewEncoder(out)
+	inside := p.Of(Inside)
+	err := lines.Encode(orders{Steps: len(inside), Hold: c.Before != nil, Few: few(p)})
+	for _, it := range inside {
+		err = errors.Join(err, known(it.Step), lines.Encode(nameOf(it.Step)), lines.Encode(it.Step))
 	}
-	if err := json.NewEncoder(c.Conn).Encode(o); err != nil {
+	if err := errors.Join(err, out.Flush()); err != nil {
 		return fmt.Errorf("send orders: %w", err)
 	}
+	return nil
+}
+
+// Command has the child begin, and follows the fate of the steps until the child
+// has become the program. A child that goes away without a failure of its own
+// leaves the last item failed.
+func (c Child) Command(p *Plan) error {
+	if c.Before == nil {
+		if err := c.let(); err != nil {
+			return err
+		}
+	}
 	reports := json.NewDecoder(c.Conn)
-	for _, it := range items {
+	for _, it := range p.Of(Inside) {
 		if err := c.follow(p, it, reports); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// let is the byte for which the child waits.
+func (c Child) let() error {
+	if _, err := c.Conn.Write([]byte{'g'}); err != nil {
+		return fmt.Errorf("let the child go on: %w", err)
 	}
 	return nil
 }
@@ -91,8 +114,8 @@ func (c Child) follow(p *Plan, it *Item, reports *json.Decoder) error {
 		if err := c.Before(it); err != nil {
 			return err
 		}
-		if _, err := c.Conn.Write([]byte{'g'}); err != nil {
-			return fmt.Errorf("let the child go on: %w", err)
+		if err := c.let(); err != nil {
+			return err
 		}
 	}
 	p.note(it, func() { it.State = Begun })
@@ -126,47 +149,86 @@ func Perform(conn io.ReadWriter) error {
 	// A signal that was ignored would stay so (signal(7)): one that is caught
 	// is back to its default after execve.
 	signal.Notify(make(chan os.Signal, 1))
-	in := bufio.NewReader(conn)
-	line, err := in.ReadBytes('\n')
+	w := worker{in: bufio.NewReader(conn), out: bufio.NewWriter(conn)}
+	steps, err := w.read()
 	if err != nil {
-		return fmt.Errorf("wait for orders: %w", err)
-	}
-	var o orders
-	if err := json.Unmarshal(line, &o); err != nil {
 		return fmt.Errorf("read orders: %w", err)
 	}
-	if o.Few {
+	if w.Few {
 		gather()
 	}
-	out := bufio.NewWriter(conn)
-	reports := json.NewEncoder(out)
-	for i, w := range o.Steps {
-		// A parent that is woken for each report is in our way; but it gets all
-		// of them before it has to decide, and before execve.
-		if o.Hold || i%reportsAtOnce == 0 || i == len(o.Steps)-1 {
-			if err := out.Flush(); err != nil {
-				return err
-			}
+	for i, s := range steps {
+		if err := w.wait(i, len(steps)); err != nil {
+			return err
 		}
-		if o.Hold {
-			if _, err := in.ReadByte(); err != nil {
-				return fmt.Errorf("wait to go on: %w", err)
-			}
-		}
-		start := time.Now()
-		err := attempt(w.Step)
-		e := entry{Index: i, State: Done, Took: time.Since(start)}
-		if err != nil {
-			e.State, e.Failure = Failed, fail(w.Step, err)
-		}
-		if report := reports.Encode(e); err == nil {
-			err = report
-		}
-		if err != nil {
-			return errors.Join(err, out.Flush())
+		if err := w.do(i, s); err != nil {
+			return errors.Join(err, w.out.Flush())
 		}
 	}
-	return out.Flush()
+	return w.out.Flush()
+}
+
+// worker is the child at work.
+type worker struct {
+	orders
+	in  *bufio.Reader
+	out *bufio.Writer
+}
+
+// read reads the orders.
+func (w *worker) read() ([]Step, error) {
+	line := func(v any) error {
+		data, err := w.in.ReadBytes('\n')
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(data, v)
+	}
+	if err := line(&w.orders); err != nil {
+		return nil, err
+	}
+	steps := make([]Step, w.Steps)
+	for i := range steps {
+		var name string
+		if err := line(&name); err != nil {
+			return nil, err
+		}
+		if err := decode(name, &steps[i], line); err != nil {
+			return nil, err
+		}
+	}
+	return steps, nil
+}
+
+// wait waits for permission, where it is needed, for step i of n. A parent that is
+// woken for each report is in our way; but it gets all of them before it has to
+// decide, and before execve.
+func (w *worker) wait(i, n int) error {
+	if w.Hold || i%reportsAtOnce == 0 || i == n-1 {
+		if err := w.out.Flush(); err != nil {
+			return err
+		}
+	}
+	if w.Hold || i == 0 {
+		if _, err := w.in.ReadByte(); err != nil {
+			return fmt.Errorf("wait to go on: %w", err)
+		}
+	}
+	return nil
+}
+
+// do does a step, and reports.
+func (w *worker) do(i int, s Step) error {
+	start := time.Now()
+	err := attempt(s)
+	e := entry{Index: i, State: Done, Took: time.Since(start)}
+	if err != nil {
+		e.State, e.Failure = Failed, fail(s, err)
+	}
+	if report := json.NewEncoder(w.out).Encode(e); err == nil {
+		err = report
+	}
+	return err
 }
 
 // reportsAtOnce is how many steps a child may be ahead of what its parent knows.

@@ -23,7 +23,10 @@ func dialogue(t *testing.T, p *Plan, before func(*Item) error) (parent, child er
 		_ = theirs.Close() // what execve and what the end of a process do
 		done <- err
 	}()
-	parent = Child{Conn: ours, Before: before}.Command(p, p.Items)
+	c := Child{Conn: ours, Before: before}
+	if parent = c.Brief(p); parent == nil {
+		parent = c.Command(p)
+	}
 	_ = ours.Close()
 	return parent, <-done
 }

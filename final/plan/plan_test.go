@@ -51,7 +51,7 @@ func (n note) Undo() error {
 
 func (n note) String() string { return n.name }
 
-func runner(child func(*Plan, []*Item) error) *Runner {
+func runner(child func(*Plan) error) *Runner {
 	return &Runner{Child: child, Abort: func() {}}
 }
 
@@ -62,8 +62,8 @@ func TestInsideFollowsWhenEveryLaneHasEnded(t *testing.T) {
 		p.Add(lane, note{string(lane) + "1", log, nil}, note{string(lane) + "2", log, nil})
 	}
 	p.Add(Inside, note{"inside", log, nil})
-	err := runner(func(_ *Plan, inside []*Item) error {
-		require.Len(t, inside, 1)
+	err := runner(func(p *Plan) error {
+		require.Len(t, p.Of(Inside), 1)
 		log.add("child")
 		return nil
 	}).Run(p)
@@ -107,7 +107,7 @@ func TestAPlanComesBackFromTheDiskAsItWas(t *testing.T) {
 	p.Add(Root, volume.Directory{Path: made}, volume.File{Path: made + "/f", Content: "x"})
 	p.Add(Inside, namespaces.Hostname{Name: "web"})
 	require.NoError(t, p.Keep(dir))
-	require.Error(t, runner(func(*Plan, []*Item) error { return errors.New("stop here") }).Run(p))
+	require.Error(t, runner(func(*Plan) error { return errors.New("stop here") }).Run(p))
 	require.NoError(t, p.Close())
 
 	back, err := Load(dir)
@@ -147,12 +147,14 @@ func TestAStepThatCouldNotBeReadBackIsRefused(t *testing.T) {
 }
 
 func TestEveryStepSurvivesTheWayThroughJSON(t *testing.T) {
-	for _, s := range Steps {
-		data, err := json.Marshal(Wrapped{s})
-		require.NoError(t, err)
-		var back Wrapped
-		require.NoError(t, json.Unmarshal(data, &back), "%s", data)
-		require.Equal(t, nameOf(s), nameOf(back.Step))
+	p := New("c")
+	p.Add(Inside, Steps...)
+	data, err := json.Marshal(p)
+	require.NoError(t, err)
+	var back Plan
+	require.NoError(t, json.Unmarshal(data, &back), "%s", data)
+	for i, s := range Steps {
+		require.Equal(t, nameOf(s), back.Items[i].Name())
 	}
 }
 

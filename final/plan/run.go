@@ -10,7 +10,7 @@ import (
 type Runner struct {
 	// Child performs the steps inside. It is called when every lane of the
 	// host has ended well.
-	Child func(p *Plan, inside []*Item) error
+	Child func(p *Plan) error
 	// Before is called before each item, if set; the lanes then run one after
 	// the other. An error ends the run.
 	Before func(*Item) error
@@ -24,7 +24,7 @@ type Runner struct {
 func (r *Runner) Run(p *Plan) error {
 	err := r.host(p)
 	if err == nil {
-		err = r.Child(p, p.Of(Inside))
+		err = r.Child(p)
 	}
 	if err != nil {
 		r.Abort()

@@ -6,10 +6,8 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 
 	"encoding/json"
 
@@ -26,47 +24,10 @@ type Shim struct {
 type Place struct {
 	Dir    string // of the container: exit.json and log are here
 	Socket string // at most 107 bytes, see unix(7)
-	Exe    string // the engine's binary, as a path that the engine can execute
 }
 
 // ErrGone means that no shim answers at the socket.
 var ErrGone = errors.New("no shim")
-
-// Launch starts a shim. Its socket exists before it does, so there is nothing
-// to wait for. A status left by an earlier process is removed.
-func Launch(p Place) (*Shim, error) {
-	for _, stale := range []string{p.Socket, exitIn(p.Dir)} {
-		if err := os.Remove(stale); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-	}
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: p.Socket, Net: "unix"})
-	if err != nil {
-		return nil, fmt.Errorf("listen for the shim (is --exec-root too long a path?): %w", err)
-	}
-	listener.SetUnlinkOnClose(false)
-	defer listener.Close()
-	file, err := listener.File()
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	cmd := exec.Command(p.Exe, "shim", p.Dir)
-	cmd.Args[0] = "cutaway"
-	cmd.Dir = "/"
-	cmd.Env = []string{}
-	cmd.ExtraFiles = []*os.File{file}
-	// A session of its own: Ctrl-C in the engine's terminal is not for it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start shim: %w", err)
-	}
-	go func() { _ = cmd.Wait() }() // its status is of no interest: exit.json has the container's
-	// Nobody has to wait until it is up: what we ask it stands in its socket.
-	s := &Shim{socket: p.Socket}
-	s.hold, err = s.request(request{Verb: "hold"}, nil)
-	return s, err
-}
 
 // Connect finds the shim of a container that another engine started. ErrGone if
 // there is none.

@@ -80,26 +80,50 @@ const (
 // maxLine bounds a request; none is near it.
 const maxLine = 64 << 10 // bytes
 
-// readLine reads one line and what descriptors came with it, byte by byte so
-// that nothing behind the line is taken.
+// readLine reads one line and the descriptor that came with it. It looks before
+// it takes, so that nothing behind the line is taken.
 func readLine(conn *net.UnixConn, v any) (*os.File, error) {
 	var line []byte
 	var passed *os.File
-	one, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
+	buf, oob := make([]byte, maxLine), make([]byte, unix.CmsgSpace(4))
 	for !bytes.HasSuffix(line, []byte("\n")) {
-		n, oobn, _, _, err := conn.ReadMsgUnix(one, oob)
+		n, err := peek(conn, buf)
 		if err != nil {
 			return passed, err
 		}
-		if n == 0 || len(line) > maxLine {
+		if i := bytes.IndexByte(buf[:n], '\n'); i >= 0 {
+			n = i + 1
+		}
+		n, oobn, _, _, err := conn.ReadMsgUnix(buf[:n], oob)
+		if err != nil {
+			return passed, err
+		}
+		if n == 0 || len(line)+n > maxLine {
 			return passed, io.ErrUnexpectedEOF
 		}
 		if oobn > 0 {
 			passed = descriptorIn(oob[:oobn])
 		}
-		line = append(line, one...)
+		line = append(line, buf[:n]...)
 	}
 	return passed, json.Unmarshal(line, v)
+}
+
+// peek waits for something to read, and leaves it there: recv(2), MSG_PEEK.
+func peek(conn *net.UnixConn, buf []byte) (n int, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var rerr error
+	err = raw.Read(func(fd uintptr) (done bool) {
+		n, _, rerr = unix.Recvfrom(int(fd), buf, unix.MSG_PEEK)
+		return !errors.Is(rerr, unix.EAGAIN)
+	})
+	if rerr != nil {
+		err = os.NewSyscallError("recvfrom", rerr)
+	}
+	return n, err
 }
 
 // descriptorIn takes the descriptor out of a control message (unix(7), SCM_RIGHTS).

@@ -28,21 +28,50 @@ type server struct {
 // engine died between starting it and connecting.
 const patience = 30 * time.Second
 
-// Main is the shim's whole life: serve at the listening socket that is
-// descriptor 3 until the container has ended. It returns the exit code.
-func Main(dir string) int {
+// Main is the shim's whole life: hear from the engine, at the socket that is
+// descriptor 3, for which container it is and where to listen, and serve there
+// until the container has ended. It returns the exit code.
+func Main() int {
 	_ = os.WriteFile("/proc/self/comm", []byte("cutaway-shim"), 0)
 	// Caught and not ignored: a child would inherit that.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE)
-	listener, err := net.FileListener(os.NewFile(3, "listener"))
+	listener, dir, err := hired()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "shim: descriptor 3 is not a listening socket:", err)
+		fmt.Fprintln(os.Stderr, "shim:", err)
 		return 1
 	}
+	if listener == nil {
+		return 0
+	}
 	s := &server{dir: dir, log: NewLog(LogIn(dir)), processes: map[string]*process{}, idle: make(chan struct{})}
-	s.serve(listener.(*net.UnixListener))
+	s.serve(listener)
 	_ = s.log.Close()
 	return 0
+}
+
+// hired waits for a container; without a listener there will be none.
+func hired() (listener *net.UnixListener, dir string, err error) {
+	engine := os.NewFile(3, "engine")
+	defer engine.Close()
+	conn, err := net.FileConn(engine)
+	if err != nil {
+		return nil, "", fmt.Errorf("descriptor 3: %w", err)
+	}
+	defer conn.Close()
+	var p Place
+	file, err := readLine(conn.(*net.UnixConn), &p)
+	if err != nil { // the engine is gone
+		return nil, "", nil
+	}
+	if file == nil {
+		return nil, "", errors.New("a container without a listening socket")
+	}
+	defer file.Close()
+	l, err := net.FileListener(file)
+	if err != nil {
+		return nil, "", err
+	}
+	return l.(*net.UnixListener), p.Dir, nil
 }
 
 func (s *server) serve(listener *net.UnixListener) {

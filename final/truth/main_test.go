@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	case os.Args[0] == "cutaway" && os.Args[1] == "init":
 		os.Exit(runtime.Child())
 	case os.Args[0] == "cutaway" && os.Args[1] == "shim":
-		os.Exit(shim.Main(os.Args[2]))
+		os.Exit(shim.Main())
 	case toolbox.Has(filepath.Base(os.Args[0])):
 		os.Exit(toolbox.Run(os.Args))
 	case os.Getenv(daemonEnv) != "":

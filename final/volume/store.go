@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 )
 
 // A Store keeps volumes: a directory each, with the data in _data.
@@ -17,32 +18,36 @@ type Store struct{ dir string }
 // ErrName is a name that no volume can have.
 var ErrName = errors.New("includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path")
 
-// name is moby's pattern (daemon/names).
-var name = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
+// name is moby's pattern (daemon/names). It is compiled when it is needed: the first
+// processes of every container are the engine's binary, too, and would wait for it.
+var name = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`) })
 
 // OpenStore opens the store in dir, and makes it if there is none.
 func OpenStore(dir string) (*Store, error) {
 	return &Store{dir}, os.MkdirAll(dir, 0o711)
 }
 
-// Path is where the data of a volume is, or will be: it is made by the first
-// start of a container that wants it, as a step of the plan ([Directory]).
-func (s *Store) Path(volume string) (string, error) {
-	if !name.MatchString(volume) {
+// Ensure makes the volume if it is missing, and returns where its data is.
+func (s *Store) Ensure(volume string) (string, error) {
+	if !name().MatchString(volume) {
 		return "", fmt.Errorf("%q %w", volume, ErrName)
 	}
-	return filepath.Join(s.dir, volume, "_data"), nil
+	data := filepath.Join(s.dir, volume, "_data")
+	if err := os.MkdirAll(data, 0o755); err != nil {
+		return "", fmt.Errorf("make volume %s: %w", volume, err)
+	}
+	return data, nil
 }
 
 // Has tells whether there is such a volume.
 func (s *Store) Has(volume string) bool {
 	_, err := os.Stat(filepath.Join(s.dir, volume, "_data"))
-	return name.MatchString(volume) && err == nil
+	return name().MatchString(volume) && err == nil
 }
 
 // Remove deletes a volume with its data. One that is gone is no error.
 func (s *Store) Remove(volume string) error {
-	if !name.MatchString(volume) {
+	if !name().MatchString(volume) {
 		return fmt.Errorf("%q %w", volume, ErrName)
 	}
 	err := os.RemoveAll(filepath.Join(s.dir, volume))

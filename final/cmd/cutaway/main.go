@@ -31,8 +31,8 @@ func run(args []string) int {
 		return toolbox.Run(args)
 	case len(args) == 2 && args[1] == "init": // the first life of a container's process, before its program
 		return runtime.Child()
-	case len(args) == 3 && args[1] == "shim": // holds a container's streams and exit status
-		return shim.Main(args[2])
+	case len(args) == 2 && args[1] == "shim": // holds a container's streams and exit status
+		return shim.Main()
 	}
 	return cli.Run(args[1:], cli.Options{Version: version, Serve: serve, Explain: explainPlan, ExplainError: explainError, Examine: examine})
 }

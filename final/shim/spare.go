@@ -1,0 +1,78 @@
+package shim
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Spare is a shim that has started and has no container yet. To start a process
+// takes some milliseconds, for which whoever waits for a container need not wait.
+type Spare struct{ conn *net.UnixConn }
+
+// Start starts a shim. It ends with the Spare, or with the engine, unless it was
+// given a container before. Exe is the engine's binary, as a path that the engine
+// can execute.
+func Start(exe string) (*Spare, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socketpair", err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "shim"), os.NewFile(uintptr(fds[1]), "engine")
+	defer ours.Close()
+	defer theirs.Close()
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(exe, "shim")
+	cmd.Args[0] = "cutaway"
+	cmd.Dir = "/"
+	cmd.Env = []string{}
+	cmd.ExtraFiles = []*os.File{theirs}
+	// A session of its own: Ctrl-C in the engine's terminal is not for it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start shim: %w", err), conn.Close())
+	}
+	go func() { _ = cmd.Wait() }() // its status is of no interest: exit.json has the container's
+	return &Spare{conn.(*net.UnixConn)}, nil
+}
+
+// Close ends the shim.
+func (s *Spare) Close() error { return s.conn.Close() }
+
+// Serve gives the shim its container. The socket exists before the shim hears of
+// it, so there is nothing to wait for: what it is asked stands in the socket. A
+// status left by an earlier process is removed. The Spare is closed in any case.
+func (s *Spare) Serve(p Place) (*Shim, error) {
+	defer s.conn.Close()
+	for _, stale := range []string{p.Socket, exitIn(p.Dir)} {
+		if err := os.Remove(stale); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: p.Socket, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("listen for the shim (is --exec-root too long a path?): %w", err)
+	}
+	listener.SetUnlinkOnClose(false)
+	defer listener.Close()
+	file, err := listener.File()
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if err := writeLine(s.conn, p, file); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	shim := &Shim{socket: p.Socket}
+	shim.hold, err = shim.request(request{Verb: "hold"}, nil)
+	return shim, err
+}
