@@ -29,7 +29,9 @@ func (s *script) step(it *plan.Item) {
 		s.command(step)
 	case cgroups.Create:
 		s.groups(step)
-	case cgroups.Join, cgroups.Devices, cgroups.Inherit:
+	case cgroups.Devices:
+		s.devices(step)
+	case cgroups.Join, cgroups.Inherit:
 		s.commands(step, "; ")
 	case network.Namespace:
 		s.line("later umount \"$T/netns\"")
@@ -78,6 +80,17 @@ func (s *script) groups(c cgroups.Create) {
 		s.line("    %s", expand(quote(path)))
 	}
 	s.line(")\nlater remove_group \"${cgroups[@]}\"\nmkdir -p \"${cgroups[@]}\"")
+}
+
+// devices writes the rules of v1; on v2 there is nothing that a shell can write.
+func (s *script) devices(d cgroups.Devices) {
+	if d.BPF {
+		s.line("# Not done here: on cgroup v2 the rules are a BPF program, and no command writes one. Root in this container")
+		s.line("# may open every device that it makes a node for; in the engine's, only those of %d rules. Of a program that", len(d.Rules))
+		s.line("# is in the kernel already: bpftool cgroup attach %s cgroup_device id ID multi", expand(quote(d.Path)))
+		return
+	}
+	s.commands(d, "; ")
 }
 
 // layers writes the mount of the container's tree. Of a container that was only

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	cgroups "cutaway/03-cgroups"
 	"cutaway/final/plan"
 	"cutaway/final/rootfs"
 	"cutaway/final/volume"
@@ -40,6 +41,16 @@ func TestRenamingLeavesTheStepItselfAlone(t *testing.T) {
 	require.Equal(t, []string{"upper=/c/rootfs"}, step.Options)
 	require.Equal(t, plan.Clone{}, renamed(plan.Clone{}, r))
 	require.Equal(t, volume.Directory{Path: "/y"}, renamed(volume.Directory{Path: "/y"}, r))
+}
+
+func TestWhatAShellCannotDoIsSaidInAComment(t *testing.T) {
+	s := &script{}
+	s.devices(cgroups.Devices{BPF: true, Path: "/sys/fs/cgroup/__CG__", Rules: []cgroups.DeviceRule{{Type: "a"}}})
+	require.Contains(t, s.String(), "Not done here")
+	require.Contains(t, s.String(), `bpftool cgroup attach "/sys/fs/cgroup/$CG"`)
+	for line := range strings.Lines(s.String()) {
+		require.Regexp(t, "^# ", line)
+	}
 }
 
 // inShell runs a line of bash behind the functions that every script has.
