@@ -61,6 +61,7 @@ type Container struct {
 	record  Record
 	plan    *plan.Plan    // of the last start
 	child   int           // its first process, once it is there
+	stepper *stepper      // of a start that is being stepped through
 	ended   chan struct{} // closed when the running process has ended and all is undone
 	waiters []waiter
 }
@@ -173,10 +174,14 @@ func (e *Engine) find(ref string) (*Container, error) {
 	return found, nil
 }
 
-// hold finds a container and takes its verb lock; the caller unlocks it.
+// hold finds a container and takes its verb lock; the caller unlocks it. It does
+// not wait for a start that stands still between two steps.
 func (e *Engine) hold(ref string) (*Container, error) {
 	c, err := e.find(ref)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.stands(); err != nil {
 		return nil, err
 	}
 	c.verb.Lock()

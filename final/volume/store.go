@@ -27,16 +27,13 @@ func OpenStore(dir string) (*Store, error) {
 	return &Store{dir}, os.MkdirAll(dir, 0o711)
 }
 
-// Ensure makes the volume if it is missing, and returns where its data is.
-func (s *Store) Ensure(volume string) (string, error) {
+// Path is where the data of a volume is, or will be: it is made by the first
+// start of a container that wants it, as a step of the plan ([Directory]).
+func (s *Store) Path(volume string) (string, error) {
 	if !name().MatchString(volume) {
 		return "", fmt.Errorf("%q %w", volume, ErrName)
 	}
-	data := filepath.Join(s.dir, volume, "_data")
-	if err := os.MkdirAll(data, 0o755); err != nil {
-		return "", fmt.Errorf("make volume %s: %w", volume, err)
-	}
-	return data, nil
+	return filepath.Join(s.dir, volume, "_data"), nil
 }
 
 // Has tells whether there is such a volume.
