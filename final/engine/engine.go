@@ -16,6 +16,7 @@ import (
 	unionfs "cutaway/04-unionfs"
 	images "cutaway/05-images"
 	network "cutaway/06-network"
+	"cutaway/final/plan"
 	"cutaway/final/shim"
 	"cutaway/final/volume"
 
@@ -73,9 +74,10 @@ func Open(o Options) (*Engine, error) {
 		{"open the layers", e.openStores},
 		{"open the builds", e.openBuilds},
 		{"find the cgroups", e.findGroups},
-		{"prepare the network", e.prepareNetwork},
+		{"open the network", e.openNetwork},
 		{"take over containers", e.restore},
 		{"make cutaway/toolbox", e.addToolbox},
+		{"prepare the network", e.prepareNetwork}, // the last, for it stays when the engine ends
 	} {
 		if err := step.do(); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", step.name, err), e.Close())
@@ -101,6 +103,9 @@ func (e *Engine) Close() error {
 	errs := []error{e.dropSpare()}
 	for _, c := range e.all() {
 		errs = append(errs, c.detach())
+	}
+	if e.net != nil {
+		errs = append(errs, e.net.Close())
 	}
 	for _, f := range []*os.File{e.exe, e.lock} {
 		if f != nil {
@@ -185,22 +190,41 @@ func (e *Engine) findGroups() (err error) {
 	return nil
 }
 
-// prepareNetwork makes the bridge and the firewall's table, or finds them.
-func (e *Engine) prepareNetwork() error {
+func (e *Engine) openNetwork() (err error) {
 	o := network.OpenOptions{Dir: e.exec("network")}
 	if tag := e.tag(); tag != "" {
 		o.Bridge = "cw-" + tag
 	}
-	var err error
-	if e.net, err = network.Open(o); err != nil {
-		return err
-	}
+	e.net, err = network.Open(o)
+	return err
+}
+
+// prepareNetwork makes the bridge and the firewall's table, or finds them. If it
+// cannot, and no container uses them, it leaves neither.
+func (e *Engine) prepareNetwork() error {
 	for _, step := range e.net.Base() {
-		if err := step.Do(); err != nil {
-			return fmt.Errorf("%s: %w", step, err)
+		err := step.Do()
+		if err == nil {
+			continue
 		}
+		err = fmt.Errorf("%s: %w", step, err)
+		if len(e.net.Allocated()) > 0 {
+			return err
+		}
+		return errors.Join(err, e.removeNetwork())
 	}
 	return nil
+}
+
+// removeNetwork undoes what prepareNetwork does.
+func (e *Engine) removeNetwork() error {
+	var errs []error
+	for _, step := range slices.Backward(e.net.Base()) {
+		if u, ok := step.(plan.Undoer); ok {
+			errs = append(errs, u.Undo())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // tag tells engines apart that share a machine: "" for the one with the default
