@@ -186,6 +186,10 @@ func (u untilEnded) Read(p []byte) (int, error) {
 // join the rest.
 func (e *Engine) launchExec(x *Exec, s *shim.Shim, stdio shim.Stdio) (*shim.Running, error) {
 	r := x.container.look()
+	group := e.groups.Join(e.groupName(r.ID))
+	if err := runtime.Room(group); err != nil {
+		return nil, err
+	}
 	ours, theirs, err := socketpair()
 	if err != nil {
 		return nil, err
@@ -204,7 +208,7 @@ func (e *Engine) launchExec(x *Exec, s *shim.Shim, stdio shim.Stdio) (*shim.Runn
 	x.mu.Lock()
 	x.plan = p
 	x.mu.Unlock()
-	p.Add(plan.Inside, runtime.CompileExec(runtime.Exec{Process: x.process, PID: r.State.PID, Cgroup: e.groups.Join(e.groupName(r.ID))})...)
+	p.Add(plan.Inside, runtime.CompileExec(runtime.Exec{Process: x.process, PID: r.State.PID, Cgroup: group})...)
 	child := plan.Child{Conn: ours}
 	if err = child.Brief(p); err == nil {
 		err = child.Command(p)

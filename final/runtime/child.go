@@ -1,9 +1,12 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	namespaces "cutaway/02-namespaces"
 	cgroups "cutaway/03-cgroups"
@@ -11,6 +14,7 @@ import (
 	"cutaway/final/shim"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // Child is the hidden first life of every container's process: it performs the
@@ -48,6 +52,30 @@ func CompileExec(e Exec) []plan.Step {
 	}
 	steps = append(steps, plan.Workdir{Path: e.Process.Cwd})
 	return append(steps, privileges(e.Process)...)
+}
+
+// Room is an error (EAGAIN) if a cgroup has as many processes and threads as
+// its pids.max allows. The kernel keeps those that are in it from making more
+// (fork(2)), but lets anybody in who comes from outside.
+func Room(group cgroups.Join) error {
+	for _, dir := range group.Paths {
+		limit, err := os.ReadFile(filepath.Join(dir, "pids.max"))
+		if err != nil {
+			continue // a v1 hierarchy of another controller
+		}
+		now, err := os.ReadFile(filepath.Join(dir, "pids.current"))
+		if err != nil {
+			return err
+		}
+		most, err := strconv.Atoi(strings.TrimSpace(string(limit)))
+		if err != nil {
+			continue // "max"
+		}
+		if n, err := strconv.Atoi(strings.TrimSpace(string(now))); err != nil || n >= most {
+			return fmt.Errorf("it has %d of %d processes and threads (--pids-limit): %w", n, most, errors.Join(err, unix.EAGAIN))
+		}
+	}
+	return nil
 }
 
 // NamespaceOf is the file that stands for a process's namespace.

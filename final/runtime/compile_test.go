@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"errors"
+	"os"
 	"reflect"
 	"slices"
 	"testing"
@@ -11,6 +13,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // example is a specification with a bit of everything.
@@ -116,4 +119,22 @@ func TestThrottlesAreGatheredByDisk(t *testing.T) {
 		ThrottleWriteIOPSDevice: []specs.LinuxThrottleDevice{disk(16, 3)},
 	})
 	require.Equal(t, []cgroups.IOLimit{{Major: 8, ReadBPS: 1}, {Major: 8, Minor: 16, ReadBPS: 2, WriteIOPS: 3}}, got)
+}
+
+func TestAGroupHasRoomUntilItsLimit(t *testing.T) {
+	memory, pids := t.TempDir(), t.TempDir() // of v1: only one has the files
+	group := cgroups.Join{Paths: []string{memory, pids}}
+	for _, row := range []struct {
+		limit, now string
+		full       bool
+	}{
+		{"max\n", "9\n", false}, {"3\n", "2\n", false}, {"3\n", "3\n", true}, {"3\n", "5\n", true},
+	} {
+		require.NoError(t, os.WriteFile(pids+"/pids.max", []byte(row.limit), 0o600))
+		require.NoError(t, os.WriteFile(pids+"/pids.current", []byte(row.now), 0o600))
+		err := Room(group)
+		require.Equal(t, row.full, errors.Is(err, unix.EAGAIN), "%v", err)
+		require.Equal(t, row.full, err != nil)
+	}
+	require.ErrorContains(t, Room(group), "it has 5 of 3 processes and threads (--pids-limit)")
 }
