@@ -14,7 +14,7 @@ import (
 // exercises' functions have no body but a task, and what makes it a Go module of its own, so that an editor understands it and "./..."
 // of the repository passes it by. It returns the names of the files that hold exercises. root is the repository.
 //
-// Nothing that exists is ever written over; a copy that fails half-way leaves nothing.
+// Nothing that exists is ever written over; a copy that fails half-way leaves no file.
 func (l List) Copy(root, dir string) ([]string, error) {
 	if err := l.check(); err != nil {
 		return nil, err
@@ -33,20 +33,31 @@ func (l List) Copy(root, dir string) ([]string, error) {
 	if err := l.addModule(root, files); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	half := filepath.Clean(dir) + ".half"
-	if err := os.Mkdir(half, 0o755); err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(half) // gone, once it is renamed
+	return changed, writeAll(dir, files)
+}
+
+// writeAll writes all files or none.
+func writeAll(dir string, files map[string][]byte) error {
+	var written []string
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(half, name), text, 0o644); err != nil {
-			return nil, err
+		path := filepath.Join(dir, name)
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		if err == nil {
+			written = append(written, path)
+			_, err = f.Write(text)
+			err = errors.Join(err, f.Close())
+		}
+		if err != nil {
+			for _, path := range written {
+				err = errors.Join(err, os.Remove(path))
+			}
+			return err
 		}
 	}
-	return changed, os.Rename(half, filepath.Clean(dir))
+	return nil
 }
 
 // emptied returns the files of the copy by their names, and which of them hold exercises.
@@ -131,7 +142,7 @@ func (l List) inFile(f file) (names []string) {
 
 // task is what stands in a body that was emptied.
 func (l List) task(e Exercise, packages []string) string {
-	text := fmt.Sprintf("Exercise %s (%d points): %s.\n\n%s", e.Name, e.Points, e.Title, strings.TrimSpace(e.Task))
+	text := fmt.Sprintf("Exercise %s (%s): %s.\n\n%s", e.Name, points(e.Points), e.Title, strings.TrimSpace(e.Task))
 	if len(e.Empty) > 1 {
 		text += "\n\nIt is all of these: " + strings.Join(e.Empty, ", ") + "."
 	}

@@ -52,7 +52,7 @@ func Gate(t *testing.T, l List) {
 	}
 	t.Run("copy", func(t *testing.T) { l.gateCopy(t, root) })
 
-	b := build{root: root, chapter: l.Dir, dir: t.TempDir()}
+	b := build{root: root, chapter: l.Dir, dir: t.TempDir(), limit: usualLimit}
 	if b.replace, err = l.variants(root, b.dir, all); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func Gate(t *testing.T, l List) {
 	for _, e := range l.Exercises {
 		t.Run(e.Name+"/emptied", func(t *testing.T) {
 			t.Parallel()
-			if r := b.variant(e, e.Name); r.State != Failed && r.State != Unsolved {
+			if r := b.with(e.Name).grade(context.Background(), e); r.State != Failed && r.State != Unsolved {
 				t.Errorf("%s: %s %s", r.State, r.Found, r.Output)
 			}
 		})
@@ -70,7 +70,7 @@ func Gate(t *testing.T, l List) {
 	for _, w := range all {
 		t.Run(w.exercise.Name+"/"+w.name, func(t *testing.T) {
 			t.Parallel()
-			r := b.variant(w.exercise, w.name)
+			r := b.with(w.name).grade(context.Background(), w.exercise)
 			t.Logf("%s: check %q: expected %s, found %s\nhint: %s\n%s", r.State, r.Check, r.Expected, r.Found, r.Hint, r.Output)
 			if (r.State != Failed && r.State != Hung) || r.Check != w.caughtBy {
 				t.Errorf("the check %q should catch it", w.caughtBy)
@@ -79,11 +79,8 @@ func Gate(t *testing.T, l List) {
 	}
 }
 
-// variant grades an exercise while one variant is in force.
-func (b build) variant(e Exercise, name string) Result {
-	b.environ = []string{variantVar + "=" + name}
-	return b.grade(context.Background(), e)
-}
+// with is the same build with a variant in force.
+func (b build) with(variant string) build { b.variant = variant; return b }
 
 // gateCopy makes a learner's copy and compiles it as the module that it is.
 func (l List) gateCopy(t *testing.T, root string) {

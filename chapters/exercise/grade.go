@@ -2,6 +2,7 @@ package exercise
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // Report is the grading of a chapter.
@@ -28,9 +30,10 @@ func (r Report) Full() bool { return r.CompileError == "" && r.Points == r.Of }
 
 // Grading is one run of a chapter's graders on a learner's copy.
 type Grading struct {
-	Root string // the repository
-	Copy string // the learner's directory, as it is to be shown
-	List List
+	Root  string // the repository
+	Copy  string // the learner's directory, as it is to be shown
+	List  List
+	Limit time.Duration // for each exercise; 0 = 20 seconds
 }
 
 // Grade compiles the graders with the learner's files in place of the chapter's, and runs them one by one. It needs root, or
@@ -49,7 +52,7 @@ func (g Grading) Grade(ctx context.Context) (Report, error) {
 		return r, err
 	}
 	defer os.RemoveAll(dir)
-	b := build{root: g.Root, chapter: g.List.Dir, replace: replace, dir: dir}
+	b := build{root: g.Root, chapter: g.List.Dir, replace: replace, dir: dir, limit: cmp.Or(g.Limit, usualLimit)}
 	out, err := b.compile(ctx)
 	if err != nil {
 		return r, err
@@ -116,7 +119,8 @@ type build struct {
 	chapter string
 	replace map[string]string // files of the repository, from its root → files that take their place
 	dir     string            // for the results
-	environ []string          // of the graders, beside what they inherit
+	limit   time.Duration     // for each grader
+	variant string            // Gate: which one is in force
 }
 
 func (b build) binary() string { return filepath.Join(b.dir, "graders") }
@@ -151,7 +155,7 @@ func (b build) compile(ctx context.Context) (string, error) {
 
 // grade runs one grader in a process of its own.
 func (b build) grade(ctx context.Context, e Exercise) Result {
-	ctx, cancel := context.WithTimeout(ctx, 2*limit) // the grader's own clock is faster, and says more
+	ctx, cancel := context.WithTimeout(ctx, b.limit+usualLimit) // the grader's own clock is faster, and says more
 	defer cancel()
 	file := filepath.Join(b.dir, Word(e.Name))
 	r := Result{Exercise: e.Name, Title: e.Title, Of: e.Points, State: Broken}
@@ -159,7 +163,7 @@ func (b build) grade(ctx context.Context, e Exercise) Result {
 		r.Found = err.Error()
 		return r
 	}
-	environ := append([]string{gradeVar + "=" + file, roleVar + "="}, b.environ...)
+	environ := []string{gradeVar + "=" + file, limitVar + "=" + b.limit.String(), variantVar + "=" + b.variant, roleVar + "="}
 	args := []string{b.binary(), "-test.run=^TestGraders$/^" + e.Name + "$"}
 	if os.Geteuid() != 0 { // sudo takes the environment away
 		args = append(append([]string{"sudo", "env", "CUTAWAY_TIER=root", "PATH=" + os.Getenv("PATH")}, environ...), args...)
@@ -186,7 +190,7 @@ func (b build) grade(ctx context.Context, e Exercise) Result {
 		r.Check, r.Expected, r.Found = "leftovers", "nothing is left behind", leftovers(out.String())
 		r.Hint = "Whatever your code opens, mounts or starts, it also has to close, unmount or wait for."
 	case r.State == Hung:
-		r.Check, r.Expected = "end of the grader", fmt.Sprintf("an end within %v", limit)
+		r.Check, r.Expected = "end of the grader", fmt.Sprintf("an end within %v", b.limit)
 		r.Found = "it waits still, and was ended"
 		r.Hint = "What does the code wait for: a process that does not end, a descriptor that nobody closes, a channel?"
 	}

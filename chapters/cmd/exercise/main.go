@@ -1,9 +1,9 @@
 // Command exercise hands out a chapter's exercises, and grades them.
 //
-//	exercise copy 01 [DIR]           write a learner's copy of chapter 1 to mine/01-chroot, or DIR
-//	exercise grade [-json] 01 [DIR]  grade it: exit status 0 for full marks, else 1
-//	exercise list [01]               print the tasks
-//	exercise book                    write the tasks into the chapters' pages
+//	exercise copy 01 [DIR]                       write a learner's copy of chapter 1 to mine/01-chroot, or DIR
+//	exercise grade [-json] [-limit 1m] 01 [DIR]  grade it: exit status 0 for full marks, 1 for less
+//	exercise list [01]                           print the tasks
+//	exercise book                                write the tasks into the chapters' pages
 //
 // "make exercise CH=01" and "make grade CH=01" call it. -C names the repository.
 package main
@@ -25,7 +25,7 @@ import (
 
 const usage = `usage:
   exercise [-C ROOT] copy CHAPTER [DIR]
-  exercise [-C ROOT] grade [-json] CHAPTER [DIR]
+  exercise [-C ROOT] grade [-json] [-limit 1m] CHAPTER [DIR]
   exercise list [CHAPTER]
   exercise [-C ROOT] book`
 
@@ -110,22 +110,31 @@ func gradeCommand(l exercise.List, root, dir string) string {
 }
 
 func grade(ctx context.Context, root string, args []string) error {
-	show := exercise.Report.Text
-	if len(args) > 0 && strings.TrimLeft(args[0], "-") == "json" {
-		show, args = exercise.Report.JSON, args[1:]
+	flags := flag.NewFlagSet("grade", flag.ContinueOnError)
+	asJSON := flags.Bool("json", false, "write the report as JSON")
+	limit := flags.Duration("limit", 0, "how long an exercise may take; 0 = 20s")
+	if err := flags.Parse(args); err != nil {
+		return err
 	}
-	l, dir, err := chosen(root, args)
+	l, dir, err := chosen(root, flags.Args())
 	if err != nil {
 		return err
 	}
-	r, err := exercise.Grading{Root: root, Copy: dir, List: l}.Grade(ctx)
-	if err == nil {
-		err = show(r, os.Stdout)
+	r, err := exercise.Grading{Root: root, Copy: dir, List: l, Limit: *limit}.Grade(ctx)
+	if err != nil {
+		return err
 	}
-	if err == nil && !r.Full() {
-		err = errShort
+	show := r.Text
+	if *asJSON {
+		show = r.JSON
 	}
-	return err
+	if err := show(os.Stdout); err != nil {
+		return err
+	}
+	if !r.Full() {
+		return errShort
+	}
+	return nil
 }
 
 func printTasks(args []string) error {
