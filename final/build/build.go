@@ -67,6 +67,8 @@ type Command struct {
 	Tmpfs   map[string]string // place in memory, gone afterwards → mount options
 	Caches  []Mount           // volumes that stay for the next build
 	Network string            // "" = the build's; "none", "host"
+
+	shell bool // the first of Args are a shell
 }
 
 // File is a script of a heredoc.

@@ -139,5 +139,8 @@ func Open(dir, name string) (*Dockerfile, error) {
 	if err != nil {
 		return nil, noFile.errorf("cannot locate specified Dockerfile: %s: %w", name, errors.Unwrap(err))
 	}
-	return Parse(path.Base(name), text)
+	if name = path.Base(name); strings.HasPrefix(name, ".dockerfile.") {
+		name = "Dockerfile" // the client invented this name for one from elsewhere
+	}
+	return Parse(name, text)
 }

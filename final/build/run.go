@@ -49,7 +49,7 @@ func (c Command) step() string {
 	for _, m := range c.Caches {
 		words = append(words, "--mount=type=cache,target="+m.Path)
 	}
-	if len(c.Args) == 3 && c.Args[1] == "-c" {
+	if c.shell {
 		words = append(words, c.Args...) // as a person would write it
 	} else {
 		words = append(words, list(c.Args))
@@ -63,6 +63,7 @@ func (c Command) step() string {
 // script is the command, with what heredocs have put in.
 func (s *stage) script(cmd *Command, c *instructions.RunCommand) error {
 	line := c.ShellDependantCmdLine
+	cmd.shell = line.PrependShell
 	if len(c.Files) == 0 {
 		cmd.Args = s.commandLine(line)
 		return nil
@@ -88,7 +89,7 @@ func (s *stage) script(cmd *Command, c *instructions.RunCommand) error {
 		return nil
 	}
 	file := File{Path: path.Join(heredocDir, first.Name), Content: text}
-	cmd.Args, cmd.Files = []string{file.Path}, []File{file}
+	cmd.Args, cmd.Files, cmd.shell = []string{file.Path}, []File{file}, false
 	return nil
 }
 

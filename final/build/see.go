@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // origin is where the sources are: the context, another stage, another image.
@@ -18,6 +19,9 @@ func (s *stage) origin(ctx context.Context, c copying) (tree, func() error, erro
 	img, ok := Image{}, false
 	if n, isStage := s.Dockerfile.find(c.from, s.number); isStage {
 		img, ok = s.images[n]
+	}
+	if n, err := strconv.Atoi(c.from); !ok && err == nil {
+		return tree{}, nil, badTarget.errorf("--from=%d: there is no stage with this number before this one (the first is 0)", n)
 	}
 	if !ok {
 		var err error

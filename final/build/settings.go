@@ -59,8 +59,11 @@ func (s *stage) setting(c instructions.Command) (step string, err error) {
 
 // list is the exec form of a command.
 func list(words []string) string {
-	text, _ := json.Marshal(words) // strings can always be written
-	return string(text)
+	var text strings.Builder
+	out := json.NewEncoder(&text)
+	out.SetEscapeHTML(false)
+	_ = out.Encode(words) // strings can always be written
+	return strings.TrimSpace(text.String())
 }
 
 func (s *stage) setEnv(c *instructions.EnvCommand) (string, error) {
