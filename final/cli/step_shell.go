@@ -64,8 +64,10 @@ func (s *stepper) shell(ctx context.Context) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL} // of our thread, which waits for it
 	}
 	err := namespaces.OnThread(func() error {
-		if err := enter(doors); err != nil {
-			return err
+		for _, door := range doors {
+			if err := door.Do(); err != nil {
+				return err
+			}
 		}
 		return cmd.Run()
 	})
@@ -79,14 +81,8 @@ func (s *stepper) shell(ctx context.Context) {
 	s.picture = observe.Look(s.subject) // what was done there, no step has done
 }
 
-// door is a namespace to enter.
-type door struct {
-	kind namespaces.Kind
-	path string
-}
-
-// doors are the namespaces to enter, and where that is.
-func (s *stepper) doors() (where string, list []door) {
+// doors are the namespaces to enter, and where that is. The mount namespace is the last, as the paths are ours.
+func (s *stepper) doors() (where string, list []namespaces.Join) {
 	engine := fmt.Sprintf("/proc/%d", s.subject.Engine)
 	where, from := "on the host", engine
 	netns := engine + "/root" + s.subject.Netns
@@ -103,7 +99,7 @@ func (s *stepper) doors() (where string, list []door) {
 		if kind == namespaces.Net && where == "in its network" {
 			path = netns
 		}
-		list = append(list, door{kind, path})
+		list = append(list, namespaces.Join{Kind: kind, Path: path})
 	}
 	return where, list
 }
@@ -112,25 +108,4 @@ func (s *stepper) doors() (where string, list []door) {
 func isNamespace(file string) bool {
 	var fs unix.Statfs_t
 	return unix.Statfs(file, &fs) == nil && fs.Type == unix.NSFS_MAGIC
-}
-
-// enter goes through all doors with the calling thread; the mount namespace is the last, as the paths are ours. A
-// namespaces.Join would look afterwards where it is, in a /proc that is the container's and does not know us.
-func enter(doors []door) error {
-	for _, d := range doors {
-		f, err := os.Open(d.path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if d.kind == namespaces.Mnt {
-			if err := unix.Unshare(unix.CLONE_FS); err != nil {
-				return os.NewSyscallError("unshare CLONE_FS", err)
-			}
-		}
-		if err := unix.Setns(int(f.Fd()), int(d.kind.Flag())); err != nil {
-			return &os.PathError{Op: "setns", Path: d.path, Err: err}
-		}
-	}
-	return nil
 }
