@@ -10,3 +10,4 @@ PATH=$tools:$PATH
 try 'limit -memory 20m -memory-swap 20m tail /dev/zero 2>&1 | head -2'
 try 'limit -pids 10 dash -c "while :; do sleep 1000 & done" 2>&1 | grep -e fork -e left'
 try 'limit -cpus 0.2 timeout 1 sh -c "while :; do :; done" 2>&1 | grep throttled'
+try 'limit -events -memory 20m -memory-swap 20m tail /dev/zero 2>&1 | grep "oom "'

@@ -70,7 +70,11 @@ func limit() (status int, err error) {
 			cancel()
 			return 0, err
 		}
-		defer func() { cancel(); <-told }()
+		defer func() {
+			time.Sleep(20 * time.Millisecond) // v2 tells of a file at most every 10 ms (CGROUP_FILE_NOTIFY_MIN_INTV)
+			cancel()
+			<-told
+		}()
 	}
 	return run(sys.Join(name), create.Group())
 }
