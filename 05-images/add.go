@@ -45,6 +45,7 @@ type addition struct {
 	Image
 	open   func(layer int) (io.ReadCloser, error) // the blob
 	unpack Unpacker                               // nil: none
+	report *reporter                              // nil: nobody is told
 }
 
 func (s *Store) add(a addition) (Image, error) {
@@ -61,7 +62,7 @@ func (s *Store) add(a addition) (Image, error) {
 		if err != nil {
 			return Image{}, err
 		}
-		err = s.copyBlob(l.Digest, blob)
+		err = s.copyBlob(l.Digest, a.counted(l, blob))
 		blob.Close()
 		if err != nil {
 			return Image{}, err
@@ -73,4 +74,17 @@ func (s *Store) add(a addition) (Image, error) {
 		}
 	}
 	return s.enter(a.Image, a.refs...)
+}
+
+// counted tells how much of a layer has been read.
+func (a addition) counted(l Layer, blob io.Reader) io.Reader {
+	if a.report == nil {
+		return blob
+	}
+	p := Progress{ID: short(l.Digest), Status: "Loading layer", Total: l.Size}
+	return io.TeeReader(blob, writerFunc(func(piece []byte) (int, error) {
+		p.Current += int64(len(piece))
+		a.report.report(p)
+		return len(piece), nil
+	}))
 }

@@ -57,7 +57,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, archive []byte) {
 		s, err := images.OpenStore(t.TempDir())
 		require.NoError(t, err)
-		loaded, err := s.Load(bytes.NewReader(archive), newTrees())
+		loaded, err := s.Load(bytes.NewReader(archive), images.LoadOptions{Unpack: newTrees()})
 		if err != nil {
 			return
 		}

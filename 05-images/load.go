@@ -8,15 +8,24 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// Load adds the images of an archive, compressed or not, in either format:
-// what Save, `docker save` (any version), skopeo and others write. Digests are
-// verified, and DiffIDs too unless u is nil.
-func (s *Store) Load(r io.Reader, u Unpacker) (loaded []Image, err error) {
+// LoadOptions are all optional.
+type LoadOptions struct {
+	Unpack   Unpacker       // nil: DiffIDs are not verified
+	Platform v1.Platform    // zero: all images, whatever they are for
+	Progress func(Progress) // of layers that are new; never called twice at once
+}
+
+// Load adds the images of an archive, compressed or not, in either format: what
+// Save, `docker save` (any version), skopeo and others write. Digests are
+// verified. The images are returned with those Names that the archive gives them.
+// An archive that cannot be read to its end adds nothing.
+func (s *Store) Load(r io.Reader, o LoadOptions) (loaded []Image, err error) {
 	dir, err := os.MkdirTemp(s.path(ingestDir), temporary)
 	if err != nil {
 		return nil, err
@@ -33,18 +42,38 @@ func (s *Store) Load(r io.Reader, u Unpacker) (loaded []Image, err error) {
 			found, err = readArchive(root)
 		}
 	}
+	if err == nil {
+		found, err = o.forPlatform(found)
+	}
 	for _, a := range found {
-		a.unpack = u
 		var img Image
+		a.unpack, a.report = o.Unpack, newReporter(o.Progress)
 		if img, err = s.add(a); err != nil {
 			break
+		}
+		img.Names = nil
+		for _, ref := range a.refs {
+			img.Names = append(img.Names, ref.Familiar())
 		}
 		loaded = append(loaded, img)
 	}
 	if err != nil {
-		return loaded, fmt.Errorf("load: %w", err)
+		return loaded, fmt.Errorf("load: %w", errors.Join(err, s.Sweep(SweepOptions{})))
 	}
 	return loaded, nil
+}
+
+func (o LoadOptions) forPlatform(all []addition) ([]addition, error) {
+	if o.Platform.OS == "" {
+		return all, nil
+	}
+	fit := slices.DeleteFunc(slices.Clone(all), func(a addition) bool {
+		return a.Config.OS != o.Platform.OS || a.Config.Architecture != o.Platform.Architecture
+	})
+	if len(fit) == 0 {
+		return nil, fmt.Errorf("%w: the archive has none for %s", ErrNotFound, o.Platform)
+	}
+	return fit, nil
 }
 
 func extract(root *os.Root, r io.Reader) error {

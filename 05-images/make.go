@@ -36,7 +36,7 @@ const emptyTar = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf1
 func (s *Store) Make(d Draft, u Unpacker) (Image, error) {
 	img, err := s.make(d, u)
 	if err != nil {
-		return Image{}, fmt.Errorf("make image: %w", errors.Join(err, s.Sweep()))
+		return Image{}, fmt.Errorf("make image: %w", errors.Join(err, s.Sweep(SweepOptions{})))
 	}
 	return img, nil
 }
@@ -44,7 +44,7 @@ func (s *Store) Make(d Draft, u Unpacker) (Image, error) {
 func (s *Store) make(d Draft, u Unpacker) (img Image, err error) {
 	var refs []Reference
 	if d.Name != "" {
-		ref, err := ParseReference(d.Name)
+		ref, err := parseTag(d.Name)
 		if err != nil {
 			return img, err
 		}
@@ -115,21 +115,16 @@ func (d Draft) image(layers []Layer) (Image, error) {
 		config.History = append(config.History, below.History...)
 	}
 	config.History = append(config.History, d.Step)
-	m := v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Layers: []v1.Descriptor{}}
+	blobs := []v1.Descriptor{}
 	for _, l := range layers {
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, hashOf(l.DiffID))
-		m.Layers = append(m.Layers, v1.Descriptor{MediaType: ociLayer(l.MediaType), Digest: hashOf(l.Digest), Size: l.Size})
+		blobs = append(blobs, v1.Descriptor{MediaType: ociLayer(l.MediaType), Digest: hashOf(l.Digest), Size: l.Size})
 	}
-	rawConfig, err := json.Marshal(config)
+	raw, err := json.Marshal(config)
 	if err != nil {
 		return Image{}, err
 	}
-	m.Config = v1.Descriptor{MediaType: types.OCIConfigJSON, Digest: hashOf(digestOf(rawConfig)), Size: int64(len(rawConfig))}
-	rawManifest, err := json.Marshal(m)
-	if err != nil {
-		return Image{}, err
-	}
-	return parse(rawManifest, rawConfig)
+	return compose(raw, blobs)
 }
 
 func hashOf(digest string) v1.Hash {

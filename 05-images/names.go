@@ -57,12 +57,9 @@ func dropName(index *v1.IndexManifest, ref Reference) {
 // Tag gives the image that ref finds another name, which may have been
 // another image's before.
 func (s *Store) Tag(ref, name string) error {
-	target, err := ParseReference(name)
+	target, err := parseTag(name)
 	if err != nil {
 		return err
-	}
-	if target.Digest != "" {
-		return fmt.Errorf("%w: refusing to create a tag with a digest reference", ErrReference)
 	}
 	return s.update(func(index *v1.IndexManifest) error {
 		img, err := s.Get(ref)
@@ -72,4 +69,14 @@ func (s *Store) Tag(ref, name string) error {
 		setName(index, img.desc, target)
 		return nil
 	})
+}
+
+// parseTag reads a name that an image is to get: a digest cannot be given, it
+// follows from the content.
+func parseTag(name string) (Reference, error) {
+	ref, err := ParseReference(name)
+	if err == nil && ref.Digest != "" {
+		err = fmt.Errorf("%w: refusing to create a tag with a digest reference", ErrReference)
+	}
+	return ref, err
 }

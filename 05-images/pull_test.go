@@ -231,7 +231,7 @@ func TestLiesAreNoticedAndNotKept(t *testing.T) {
 			list, err := s.List()
 			require.NoError(t, err)
 			require.Empty(t, list)
-			require.NoError(t, s.Sweep())
+			require.NoError(t, s.Sweep(images.SweepOptions{}))
 			valid(t, dir)
 
 			srv.setMeddle(nil) // and the truth is still accepted

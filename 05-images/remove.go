@@ -77,7 +77,7 @@ func (s *Store) remove(ref string, o RemoveOptions) (done []Removed, err error) 
 		return done, err
 	}
 	layers, err := o.drop(img, needed)
-	return slices.Concat(done, []Removed{{Deleted: img.ID}}, layers), errors.Join(err, s.sweep(needed))
+	return slices.Concat(done, []Removed{{Deleted: img.ID}}, layers), errors.Join(err, s.sweep(needed, slowest))
 }
 
 // decide applies Docker's rules: which names go, and whether the image does.
@@ -175,8 +175,8 @@ func (s *Store) needed() (map[string]bool, error) {
 }
 
 // sweep removes the files of blobs that are not needed, whole or still
-// arriving, and temporary ones that must be from a process that died.
-func (s *Store) sweep(needed map[string]bool) error {
+// arriving, and temporary ones of a certain age, which must be from a process that died.
+func (s *Store) sweep(needed map[string]bool, age time.Duration) error {
 	for _, dir := range []string{blobsDir, ingestDir} {
 		entries, err := os.ReadDir(s.path(dir))
 		if err != nil {
@@ -186,7 +186,7 @@ func (s *Store) sweep(needed map[string]bool) error {
 			if needed["sha256:"+e.Name()] {
 				continue
 			}
-			if info, err := e.Info(); err != nil || strings.HasPrefix(e.Name(), temporary) && time.Since(info.ModTime()) < 24*time.Hour {
+			if info, err := e.Info(); err != nil || strings.HasPrefix(e.Name(), temporary) && time.Since(info.ModTime()) < age {
 				continue
 			}
 			if err := os.RemoveAll(filepath.Join(s.path(dir), e.Name())); err != nil {
@@ -197,14 +197,52 @@ func (s *Store) sweep(needed map[string]bool) error {
 	return nil
 }
 
+// slowest is longer than anybody writes to a temporary file.
+const slowest = 24 * time.Hour
+
+// SweepOptions are all optional.
+type SweepOptions struct {
+	// Layers are the ChainIDs of all unpacked layers. Drop, as in RemoveOptions,
+	// is called for those that no image and no running pull needs.
+	Layers []string
+	Drop   func(chainID string) error
+	// Alone says that nobody else uses the store: what is half-written is from a
+	// process that died.
+	Alone bool
+}
+
 // Sweep removes what no image needs: what interrupted pulls have left. It does
 // not disturb a pull that runs.
-func (s *Store) Sweep() error {
+func (s *Store) Sweep(o SweepOptions) error {
 	return s.locked(func() error {
 		needed, err := s.needed()
 		if err != nil {
 			return err
 		}
-		return s.sweep(needed)
+		age := slowest
+		if o.Alone {
+			age = 0
+		}
+		return errors.Join(s.sweep(needed, age), o.dropUnneeded(needed))
 	})
+}
+
+// dropUnneeded goes through the layers until none can be dropped: each stands on others.
+func (o SweepOptions) dropUnneeded(needed map[string]bool) error {
+	left := slices.DeleteFunc(slices.Clone(o.Layers), func(id string) bool { return needed[id] })
+	for before := -1; len(left) != before; {
+		before = len(left)
+		var failed error
+		left = slices.DeleteFunc(left, func(id string) bool {
+			err := o.Drop(id)
+			if err != nil && !errors.Is(err, ErrConflict) {
+				failed = errors.Join(failed, err)
+			}
+			return err == nil
+		})
+		if failed != nil {
+			return failed
+		}
+	}
+	return nil
 }

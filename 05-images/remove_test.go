@@ -202,6 +202,6 @@ func TestTheLeaseOfADeadProcessCountsNoMore(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)
 	require.NoError(t, images.LeakLease(s, "sha256:abc"))
-	require.NoError(t, s.Sweep())
+	require.NoError(t, s.Sweep(images.SweepOptions{}))
 	valid(t, dir)
 }

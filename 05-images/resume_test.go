@@ -162,7 +162,7 @@ func TestAKilledPullIsContinuedByTheNext(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, u.Has(img.Top()))
 	require.Equal(t, 1, registry.asked(), "only the rest was asked for")
-	require.NoError(t, s.Sweep()) // the lease of the dead
+	require.NoError(t, s.Sweep(images.SweepOptions{})) // the lease of the dead
 	valid(t, dir)
 }
 
@@ -203,7 +203,7 @@ func TestAnInterruptedPullLeavesNothingAfterASweep(t *testing.T) {
 	s := openStore(t, dir)
 	_, err := pull(t, s, ref, images.PullOptions{Unpack: newTrees()})
 	require.ErrorIs(t, err, images.ErrUnauthorized)
-	require.NoError(t, s.Sweep())
+	require.NoError(t, s.Sweep(images.SweepOptions{}))
 	require.Zero(t, blobs(t, dir))
 	valid(t, dir)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -71,11 +72,15 @@ func (a *archive) add(from *Store, img Image, ref string) error {
 			return err
 		}
 	}
+	at := slices.IndexFunc(a.images, func(e archived) bool { return e.Config == entry.Config })
+	if at < 0 {
+		at = len(a.images)
+		a.images = append(a.images, entry)
+	}
 	keep(&a.index, img.desc)
 	if name, ok := img.named(ref); ok && name.Digest == "" {
 		setName(&a.index, img.desc, name)
-		entry.RepoTags = []string{name.Familiar()}
+		a.images[at].RepoTags = append(a.images[at].RepoTags, name.Familiar())
 	}
-	a.images = append(a.images, entry)
 	return nil
 }

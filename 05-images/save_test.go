@@ -35,7 +35,7 @@ func TestWhatIsSavedCanBeLoaded(t *testing.T) {
 	for _, stream := range []io.Reader{bytes.NewReader(archive.Bytes()), &packed} {
 		dir, u := t.TempDir(), newTrees()
 		other := openStore(t, dir)
-		_, err = other.Load(stream, u)
+		_, err = other.Load(stream, images.LoadOptions{Unpack: u})
 		require.NoError(t, err)
 		got, err := other.Get("one")
 		require.NoError(t, err)
@@ -58,7 +58,7 @@ func TestTheDockerArchiveIsLoaded(t *testing.T) {
 	require.NoError(t, tarball.Write(tag, made, &archive))
 	dir, u := t.TempDir(), newTrees()
 	s := openStore(t, dir)
-	loaded, err := s.Load(&archive, u)
+	loaded, err := s.Load(&archive, images.LoadOptions{Unpack: u})
 	require.NoError(t, err)
 	require.Equal(t, id(t, made), loaded[0].ID)
 	require.Equal(t, []string{"web:1"}, loaded[0].Names)
@@ -97,7 +97,7 @@ func dockerArchive(t *testing.T, diffID string, layer ...entry) io.Reader {
 func TestALayerMayBeALinkInTheArchive(t *testing.T) {
 	layer := tarOf("a=1")
 	s, u := newStore(t), newTrees()
-	img, err := s.Load(dockerArchive(t, digestOf(layer), entry{name: "x/layer.tar", link: "../y/layer.tar"}, entry{name: "y/layer.tar", content: string(layer)}), u)
+	img, err := s.Load(dockerArchive(t, digestOf(layer), entry{name: "x/layer.tar", link: "../y/layer.tar"}, entry{name: "y/layer.tar", content: string(layer)}), images.LoadOptions{Unpack: u})
 	require.NoError(t, err)
 	require.Equal(t, "a=1\n", u.tree(img[0].Top()))
 }
@@ -114,12 +114,12 @@ func TestNoArchiveReachesOutOfItself(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		s := openStore(t, dir)
-		_, err := s.Load(archive, newTrees())
+		_, err := s.Load(archive, images.LoadOptions{Unpack: newTrees()})
 		require.Error(t, err, what)
 		list, err := s.List()
 		require.NoError(t, err)
 		require.Empty(t, list, what)
-		require.NoError(t, s.Sweep())
+		require.NoError(t, s.Sweep(images.SweepOptions{}))
 		valid(t, dir)
 	}
 	content, err := os.ReadFile(outside)
@@ -139,7 +139,7 @@ func TestBadArchivesAreRefused(t *testing.T) {
 		"an index.json {":     archiveOf(entry{name: "index.json", content: "{"}),
 		"a truncated archive": io.LimitReader(dockerArchive(t, digestOf(layer), entry{name: "x/layer.tar", content: string(layer)}), 1000),
 	} {
-		_, err := newStore(t).Load(archive, newTrees())
+		_, err := newStore(t).Load(archive, images.LoadOptions{Unpack: newTrees()})
 		require.Error(t, err, what)
 	}
 }

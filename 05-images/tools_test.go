@@ -137,7 +137,7 @@ func TestSkopeoReadsWhatIsSaved(t *testing.T) {
 		f, err := os.Open(again)
 		require.NoError(t, err)
 		u := newTrees()
-		loaded, err := s.Load(f, u)
+		loaded, err := s.Load(f, images.LoadOptions{Unpack: u})
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
 		require.Contains(t, strings.Join(loaded[0].Names, " "), "web:"+kind)

@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	goruntime "runtime"
 	"strings"
 	"time"
 
 	images "cutaway/05-images"
 	daemon "cutaway/07-daemon"
+	"cutaway/final/build"
 	"cutaway/final/spec"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -19,10 +19,11 @@ import (
 
 // imageSpec says what a new image is, besides a layer.
 type imageSpec struct {
-	Below  images.Image     // what it stands on; the zero Image: nothing
-	Config container.Config // how to run it
-	Step   v1.History       // what is added to its history: CreatedBy, Comment, Author
-	Name   string           // "repository:tag"; "" = none
+	Below    images.Image // what it stands on; the zero Image: nothing
+	Config   v1.Config    // how to run it
+	Platform v1.Platform  // the zero Platform: that of the image below, else the host's
+	Step     v1.History   // what is added to its history: CreatedBy, Comment, Author
+	Name     string       // "repository:tag"; "" = none
 }
 
 // commitLayer makes an image: what a container has changed becomes one more layer
@@ -42,16 +43,17 @@ func (e *Engine) commitLayer(id string, s imageSpec) (images.Image, error) {
 // for none.
 func (e *Engine) makeImage(layer io.Reader, s imageSpec) (images.Image, error) {
 	now := v1.Time{Time: time.Now().UTC()}
-	config := v1.ConfigFile{OS: goruntime.GOOS, Architecture: goruntime.GOARCH}
-	if below := s.Below.Config; below != nil {
-		config.OS, config.Architecture, config.Variant = below.OS, below.Architecture, below.Variant
-		config.OSVersion, config.OSFeatures = below.OSVersion, below.OSFeatures
+	if s.Platform.OS == "" {
+		s.Platform = images.HostPlatform()
+		if below := s.Below.Config; below != nil {
+			s.Platform = *below.Platform()
+		}
 	}
 	s.Step.Created = now
-	config.Created, config.Author = now, s.Step.Author
-	var err error
-	if config.Config, err = imageConfig(s.Config); err != nil {
-		return images.Image{}, err
+	config := v1.ConfigFile{
+		Created: now, Author: s.Step.Author, Config: s.Config,
+		OS: s.Platform.OS, Architecture: s.Platform.Architecture, Variant: s.Platform.Variant,
+		OSVersion: s.Platform.OSVersion, OSFeatures: s.Platform.OSFeatures,
 	}
 	return e.images.Make(images.Draft{Below: s.Below, Layer: layer, Config: config, Step: s.Step, Name: s.Name}, e.layers)
 }
@@ -62,6 +64,22 @@ func imageConfig(c container.Config) (config v1.Config, err error) {
 	data, err := json.Marshal(c)
 	if err == nil {
 		err = json.Unmarshal(data, &config)
+	}
+	return config, err
+}
+
+// configFor is how the image of a container is to be run.
+func (r Record) configFor(o daemon.CommitOptions) (v1.Config, error) {
+	config, err := imageConfig(r.Config)
+	if err == nil && o.Config != nil {
+		config, err = imageConfig(spec.Merge(*o.Config, config))
+	}
+	if err != nil {
+		return config, err
+	}
+	config, err = build.Change(config, o.Changes)
+	if err != nil {
+		err = daemon.Errorf(daemon.Invalid, "%w", err)
 	}
 	return config, err
 }
@@ -78,15 +96,8 @@ func (e *Engine) Commit(_ context.Context, o daemon.CommitOptions) (id string, e
 	if err != nil {
 		return "", imageError(err, r.Image)
 	}
-	config := r.Config
-	if o.Config != nil {
-		own, err := imageConfig(config)
-		if err != nil {
-			return "", err
-		}
-		config = spec.Merge(*o.Config, own)
-	}
-	if err := change(&config, o.Changes); err != nil {
+	config, err := r.configFor(o)
+	if err != nil {
 		return "", err
 	}
 	if c.running() && o.Pause && !r.State.Paused {
@@ -99,18 +110,4 @@ func (e *Engine) Commit(_ context.Context, o daemon.CommitOptions) (id string, e
 		Author: o.Author, Comment: o.Comment, CreatedBy: strings.Join(spec.Args(r.Config), " "),
 	}})
 	return img.ID, imageError(err, o.Name)
-}
-
-// Changes tells what a container has changed.
-func (e *Engine) Changes(_ context.Context, ref string) ([]container.FilesystemChange, error) {
-	c, err := e.find(ref)
-	if err != nil {
-		return nil, err
-	}
-	changes, err := e.layers.Changes(c.look().ID)
-	list := make([]container.FilesystemChange, 0, len(changes))
-	for _, one := range changes {
-		list = append(list, container.FilesystemChange{Kind: container.ChangeType(one.Kind), Path: one.Path})
-	}
-	return list, err
 }

@@ -18,7 +18,7 @@ import (
 // the kernel's is touched until it starts.
 func (e *Engine) Create(_ context.Context, req daemon.CreateRequest) (container.CreateResponse, error) {
 	none := container.CreateResponse{}
-	img, err := e.image(req)
+	img, err := e.imageFor(req.Config.Image, req.Platform)
 	if err != nil {
 		return none, err
 	}
@@ -51,21 +51,21 @@ func (e *Engine) Create(_ context.Context, req daemon.CreateRequest) (container.
 	return container.CreateResponse{ID: c.record.ID, Warnings: []string{}}, nil
 }
 
-// image finds the image, in the platform that was asked for.
-func (e *Engine) image(req daemon.CreateRequest) (images.Image, error) {
-	img, err := e.images.Get(req.Config.Image)
+// imageFor finds an image, in the platform that was asked for ("": whatever it is for).
+func (e *Engine) imageFor(ref, platform string) (images.Image, error) {
+	img, err := e.images.Get(ref)
 	if err != nil {
-		return img, imageError(err, req.Config.Image)
+		return img, imageError(err, ref)
 	}
-	if req.Platform == "" {
+	if platform == "" {
 		return img, nil
 	}
-	want, err := images.ParsePlatform(req.Platform)
+	want, err := images.ParsePlatform(platform)
 	if err != nil {
 		return img, daemon.Errorf(daemon.Invalid, "%w", err)
 	}
 	if c := img.Config; want.OS != c.OS || want.Architecture != c.Architecture {
-		return img, noImage.About(daemon.Errorf(daemon.NotFound, "No such image: %s for %s; the one here is for %s/%s", req.Config.Image, want, c.OS, c.Architecture))
+		return img, noImage.About(daemon.Errorf(daemon.NotFound, "No such image: %s for %s; the one here is for %s/%s", ref, want, c.OS, c.Architecture))
 	}
 	return img, nil
 }

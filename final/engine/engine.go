@@ -29,7 +29,8 @@ type Options struct {
 	DataRoot      string   // kept; "" = DefaultDataRoot
 	ExecRoot      string   // gone at reboot; "" = DefaultExecRoot
 	StorageDriver string   // "" = the best that works
-	Ready         func()   // called when all addresses are being served
+	Registries    Registries
+	Ready         func() // called when all addresses are being served
 }
 
 // Where an engine keeps its things if nobody says.
@@ -93,6 +94,9 @@ func withDefaults(o Options) Options {
 	}
 	if o.ExecRoot == "" {
 		o.ExecRoot = DefaultExecRoot
+	}
+	if o.Registries.CertsDir == "" {
+		o.Registries.CertsDir = DefaultCertsDir
 	}
 	return o
 }

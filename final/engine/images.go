@@ -5,17 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
-	"slices"
-	"strings"
 	"time"
 
-	unionfs "cutaway/04-unionfs"
 	images "cutaway/05-images"
 	daemon "cutaway/07-daemon"
 	"cutaway/final/toolbox"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/jsonstream"
@@ -44,10 +39,9 @@ func imageError(err error, ref string) error {
 
 // List shows images, newest first.
 func (e imageStore) List(_ context.Context, o daemon.ImageListOptions) ([]image.Summary, error) {
-	for key := range o.Filters {
-		if !slices.Contains([]string{"reference", "dangling", "label"}, key) {
-			return nil, daemon.Errorf(daemon.Invalid, "invalid filter '%s'", key)
-		}
+	passes, err := e.imageFilter(o.Filters)
+	if err != nil {
+		return nil, err
 	}
 	all, err := e.images.List()
 	if err != nil {
@@ -57,14 +51,19 @@ func (e imageStore) List(_ context.Context, o daemon.ImageListOptions) ([]image.
 	for _, c := range e.all() {
 		users[c.look().Image]++
 	}
+	shared := func(images.Image) int64 { return -1 } // nobody asked
+	if o.SharedSize {
+		shared = e.sharedSizes(all)
+	}
 	list := []image.Summary{}
 	for _, img := range all {
-		if !imageMatches(img, o.Filters) || !o.All && e.intermediate(img) {
+		names, fit := named(img.Names, o.Filters["reference"])
+		if !fit || !passes(img) || !o.All && e.intermediate(img) {
 			continue
 		}
 		list = append(list, image.Summary{
-			ID: img.ID, RepoTags: orNone(img.Names), RepoDigests: orNone(img.Digests), Created: createdAt(img).Unix(),
-			Size: e.unpackedSize(img), SharedSize: -1, Containers: users[img.ID], Labels: img.Config.Config.Labels,
+			ID: img.ID, RepoTags: names, RepoDigests: orNone(img.Digests), Created: createdAt(img).Unix(),
+			Size: e.unpackedSize(img), SharedSize: shared(img), Containers: users[img.ID], Labels: img.Config.Config.Labels,
 		})
 	}
 	return list, nil
@@ -86,40 +85,11 @@ func orNone(list []string) []string {
 	return list
 }
 
-func imageMatches(img images.Image, f daemon.Filters) bool {
-	fits := map[string]func(string) bool{
-		"dangling": func(v string) bool { return (v == "true" || v == "1") == (len(img.Names) == 0) },
-		"label": func(v string) bool {
-			name, value, has := strings.Cut(v, "=")
-			got, ok := img.Config.Config.Labels[name]
-			return ok && (!has || got == value)
-		},
-		"reference": func(v string) bool {
-			return slices.ContainsFunc(img.Names, func(n string) bool {
-				repository, _, _ := strings.Cut(n, ":")
-				whole, _ := path.Match(v, n)
-				part, _ := path.Match(v, repository)
-				return whole || part
-			})
-		},
-	}
-	for key, values := range f {
-		if len(values) > 0 && !slices.ContainsFunc(values, fits[key]) {
-			return false
-		}
-	}
-	return true
-}
-
 // unpackedSize is the bytes that an image takes on the disk, layers that it
 // shares with others included.
 func (e imageStore) unpackedSize(img images.Image) (n int64) {
 	for _, l := range img.Layers {
-		size, err := e.layers.Usage(l.ChainID)
-		if err != nil {
-			return img.Size // not unpacked: what is known is the archives' size
-		}
-		n += size
+		n += e.layerSize(l)
 	}
 	return n
 }
@@ -162,33 +132,9 @@ func (e imageStore) Pull(ctx context.Context, o daemon.PullOptions, progress fun
 		return daemon.Errorf(daemon.Invalid, "%w", err)
 	}
 	_, err = e.images.Pull(ctx, ref, images.PullOptions{
-		Platform: platform, Registry: images.Registry{Auth: authOf(o)}, Unpack: e.layers,
-		Progress: func(p images.Progress) {
-			m := jsonstream.Message{ID: p.ID, Status: p.Status}
-			if p.Total > 0 {
-				m.Progress = &jsonstream.Progress{Current: p.Current, Total: p.Total}
-			}
-			progress(m)
-		},
+		Platform: platform, Registry: e.registry(o.Auth), Unpack: e.layers, Progress: lines(progress),
 	})
-	switch {
-	case errors.Is(err, images.ErrNotFound):
-		err = daemon.Errorf(daemon.NotFound, "%w", err)
-	case errors.Is(err, images.ErrUnauthorized):
-		err = daemon.Errorf(daemon.Unauthorized, "%w", err)
-	}
-	return aboutPull(err)
-}
-
-// authOf is the credentials that the client sent; nil if it sent none.
-func authOf(o daemon.PullOptions) authn.Authenticator {
-	a := o.Auth
-	if a.Username == "" && a.Password == "" && a.Auth == "" && a.IdentityToken == "" && a.RegistryToken == "" {
-		return nil
-	}
-	return authn.FromConfig(authn.AuthConfig{
-		Username: a.Username, Password: a.Password, Auth: a.Auth, IdentityToken: a.IdentityToken, RegistryToken: a.RegistryToken,
-	})
+	return transferError(err)
 }
 
 // Tag gives an image one more name.
@@ -213,16 +159,7 @@ func (e imageStore) Remove(_ context.Context, ref string, o daemon.ImageRemoveOp
 }
 
 func (e imageStore) removeOne(ref string, o daemon.ImageRemoveOptions) ([]image.DeleteResponse, error) {
-	removed, err := e.images.Remove(ref, images.RemoveOptions{Force: o.Force, InUse: e.userOf, Drop: func(chainID string) error {
-		err := e.layers.Remove(chainID)
-		switch {
-		case errors.Is(err, unionfs.ErrInUse): // a container that stands on it keeps it
-			return fmt.Errorf("%w: %w", images.ErrConflict, err)
-		case errors.Is(err, unionfs.ErrNotFound):
-			return nil
-		}
-		return err
-	}})
+	removed, err := e.images.Remove(ref, images.RemoveOptions{Force: o.Force, InUse: e.userOf, Drop: e.drop})
 	if err != nil {
 		return nil, imageError(err, ref)
 	}
@@ -251,16 +188,17 @@ func (e *Engine) userOf(imageID string) (id string, running bool) {
 	return id, false
 }
 
+const toolboxName = "cutaway/toolbox:latest"
+
 // addToolbox makes the image that needs no registry, out of our own binary. The
 // one that an older binary made goes, unless a container needs it.
 func (e *Engine) addToolbox() error {
-	const name = "cutaway/toolbox:latest"
 	img, err := toolbox.Image(e.exePath())
 	if err != nil {
 		return err
 	}
-	old, oldErr := e.images.Get(name)
-	added, err := e.images.Add(img, name, e.layers)
+	old, oldErr := e.images.Get(toolboxName)
+	added, err := e.images.Add(img, toolboxName, e.layers)
 	if err != nil {
 		return fmt.Errorf("store it: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	images "cutaway/05-images"
 	network "cutaway/06-network"
 	daemon "cutaway/07-daemon"
 	"cutaway/final/shim"
@@ -128,5 +129,5 @@ func (e *Engine) sweep() error {
 			}
 		}
 	}
-	return e.images.Sweep()
+	return e.sweepImages(images.SweepOptions{Alone: true})
 }

@@ -46,6 +46,7 @@ func Serve(ctx context.Context, o Options) error {
 func (e *Engine) API() daemon.Engine {
 	return daemon.Engine{
 		Lifecycle: e, Control: e, Views: e, Streams: e, Execs: e, Images: imageStore{e}, System: e, Plans: e, Builder: e,
+		Layers: e, Transfer: e, Upkeep: e,
 	}
 }
 

@@ -25,6 +25,7 @@ var (
 
 	noImage      = daemon.Topic{ID: "image.NotFound", Chapter: "chapters/05-images.md"}
 	badReference = daemon.Topic{ID: "image.Reference", Chapter: "chapters/05-images.md"}
+	badArchive   = daemon.Topic{ID: "image.Archive", Chapter: "chapters/05-images.md"}
 	imageInUse   = daemon.Topic{ID: "image.InUse", Chapter: "chapters/05-images.md"}
 
 	pullNotFound     = daemon.Topic{ID: "pull.NotFound", Chapter: "chapters/05-images.md"}
@@ -41,9 +42,9 @@ var (
 	noNetwork     = daemon.Topic{ID: "network.NotFound", Chapter: "chapters/06-network.md"}
 
 	badVolume = daemon.Topic{ID: "volume.Invalid", Chapter: "chapters/02-namespaces.md"}
-	badChange = daemon.Topic{ID: "image.Change", Chapter: "chapters/05-images.md"}
 	badOption = daemon.Topic{ID: "option.Invalid", Chapter: "chapters/08-final.md"}
 
+	diskFull     = daemon.Topic{ID: "engine.DiskFull", Chapter: "chapters/08-final.md"}
 	engineBusy   = daemon.Topic{ID: "engine.Busy", Chapter: "chapters/08-final.md"}
 	engineListen = daemon.Topic{ID: "engine.Listen", Chapter: "chapters/07-daemon.md"}
 	engineOpen   = daemon.Topic{ID: "engine.Open", Chapter: "chapters/08-final.md"}
