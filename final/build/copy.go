@@ -129,6 +129,9 @@ func (s *stage) collect(ctx context.Context, p *packer) (list []source, err erro
 	if p.checksum != "" && (len(p.SourcePaths) != 1 || !isURL(p.SourcePaths[0])) {
 		return nil, unreadable.errorf("ADD --checksum is for one URL")
 	}
+	if len(list) == 0 {
+		return nil, p.absent(strings.Join(p.SourcePaths, " "), fs.ErrNotExist)
+	}
 	dest := p.DestPath
 	if len(list) > 1 && !strings.HasSuffix(dest, "/") && dest != "." && dest != ".." {
 		return nil, unreadable.errorf("%s: with more than one source, the destination must be a directory and end with a /: %q", p.name, dest)
@@ -142,6 +145,9 @@ func (p *packer) find(name string) (list []source, err error) {
 		return nil, noFile.errorf("%s %s: forbidden path outside the build context; only what is below the context's directory is sent to the engine", p.name, name)
 	}
 	names, err := p.glob(p.pivot(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a wildcard may stand for nothing, if another source is there
+	}
 	if err != nil {
 		return nil, p.absent(name, err)
 	}

@@ -37,6 +37,7 @@ var copies = []struct {
 	{"what is in a directory", "", "COPY sub /d", []string{"/d drwxr-xr-x 0:0", "/d/link Lrwxrwxrwx 0:0 -> two", "/d/two -rwxr-x--- 0:0 2"}},
 	{"a link that is named is followed", "", "COPY sub/link /d", []string{"/d -rwxr-x--- 0:0 2"}},
 	{"a wildcard", "", "COPY o* /d/", []string{"/d drwxr-xr-x 0:0", "/d/one -rw-r--r-- 0:0 1"}},
+	{"a wildcard that stands for nothing", "", "COPY on? no* /d", []string{"/d -rw-r--r-- 0:0 1"}},
 	{"numbers for an owner", "", "COPY --chown=7:8 one /d/", []string{"/d drwxr-xr-x 7:8", "/d/one -rw-r--r-- 7:8 1"}},
 	{"a name for an owner", "", "COPY --chown=guest one /d", []string{"/d -rw-r--r-- 1000:1000 1"}},
 	{"a mode", "", "COPY --chmod=0600 sub/two /d/", []string{"/d drwxr-xr-x 0:0", "/d/two -rw------- 0:0 2"}},
