@@ -27,11 +27,11 @@ var (
 // keeps ".." and symbolic links inside, as chroot(2) would. The last part of the name goes only to calls that take the
 // directory's descriptor and follow no link in the last place. No file is named in any third way.
 type unpacker struct {
-	mark   string   // the driver's
-	diff   string   // the directory, and
+	union  bool     // the driver's
+	root   *os.File // the directory, and
 	lowers []string // those below, nearest first; for union drivers
 
-	root  *os.File // diff
+	path  string // of the root, as the kernel tells it
 	buf   []byte
 	limit int64 // bytes; no file can be larger
 	size  int64 // bytes in regular files so far
@@ -51,11 +51,8 @@ type stamp struct {
 
 // unpack reads the archive, to the end of the stream, and returns the bytes in its regular files.
 func (u *unpacker) unpack(stream io.Reader) (size int64, err error) {
-	if u.root, err = os.Open(u.diff); err != nil {
-		return 0, err
-	}
 	defer u.close()
-	if u.diff, err = os.Readlink(procPath(u.root)); err != nil {
+	if u.path, err = os.Readlink(procPath(u.root)); err != nil {
 		return 0, err
 	}
 	var st unix.Statfs_t
@@ -86,7 +83,6 @@ func (u *unpacker) unpack(stream io.Reader) (size int64, err error) {
 }
 
 func (u *unpacker) close() {
-	_ = u.root.Close()
 	if u.last != nil {
 		_ = u.last.Close()
 	}
@@ -174,7 +170,7 @@ func (u *unpacker) real(dir *os.File) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Rel(u.diff, full)
+	return filepath.Rel(u.path, full)
 }
 
 // open opens a directory of the layer. No mount point is crossed: there is none in a layer.

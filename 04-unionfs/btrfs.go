@@ -3,6 +3,7 @@ package unionfs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"unsafe"
@@ -21,30 +22,27 @@ const (
 	snapDestroy  = 0x5000940f
 )
 
-func (btrfs) probe(dir string) error {
+func (btrfs) probe(dir string) (io.Closer, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
-		return &os.PathError{Op: "statfs", Path: dir, Err: err}
+		return nil, &os.PathError{Op: "statfs", Path: dir, Err: err}
 	}
 	if st.Type != unix.BTRFS_SUPER_MAGIC {
-		return fmt.Errorf("%q is not on a btrfs file system", dir)
+		return nil, fmt.Errorf("%q is not on a btrfs file system", dir)
 	}
-	return nil
+	return nil, nil
 }
 
 // create does: btrfs subvolume create DIR/diff, or btrfs subvolume snapshot PARENT DIR/diff.
-func (btrfs) create(dir, parent string) error {
-	if parent == "" {
-		if err := subvolume(dir, subvolCreate, 0); err != nil {
-			return err
-		}
-		return os.Chmod(filepath.Join(dir, "diff"), 0o755)
+func (btrfs) create(l, parent *layer) error {
+	if parent == nil {
+		return errors.Join(subvolume(l.dir, subvolCreate, 0), os.Chmod(l.diff(), 0o755))
 	}
-	src, err := os.Open(parent)
+	src, err := os.Open(parent.diff())
 	if err != nil {
 		return err
 	}
-	return errors.Join(subvolume(dir, snapCreate, int64(src.Fd())), src.Close())
+	return errors.Join(subvolume(l.dir, snapCreate, int64(src.Fd())), src.Close())
 }
 
 // destroy drops the subvolume in one go where it may. Root of a user namespace may not, and subvolumes that a

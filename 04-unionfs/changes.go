@@ -3,6 +3,7 @@ package unionfs
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"io"
 	"io/fs"
 	"maps"
@@ -37,40 +38,38 @@ type Change struct {
 
 // Changes returns what the layer id changes, in the order of a directory walk. A directory counts as modified when something in it changed.
 // The root itself is never listed.
-func (s *Store) Changes(id string) ([]Change, error) {
-	l, err := s.layer(id)
-	if err != nil {
-		return nil, err
-	}
-	nodes, err := s.nodes(l)
-	var all []Change
-	for _, n := range nodes {
-		switch {
-		case n.Path == "/":
-		case n.opaque():
-			all = append(all, hidden(s.lowers(l), s.diff(id), path.Dir(n.Path))...)
-		default:
-			all = append(all, n.Change)
+func (s *Store) Changes(id string) (all []Change, err error) {
+	err = s.compare(id, func(c comparison, nodes []node) error {
+		for _, n := range nodes {
+			switch {
+			case n.Path == "/":
+			case n.opaque():
+				all = append(all, c.hidden(path.Dir(n.Path))...)
+			default:
+				all = append(all, n.Change)
+			}
 		}
-	}
+		return nil
+	})
 	slices.SortStableFunc(all, func(a, b Change) int { return byWalk(a.Path, b.Path) })
 	return all, err
 }
 
 // Usage returns the bytes in the regular files that the layer id adds or changes. A file with many names counts once.
 func (s *Store) Usage(id string) (size int64, err error) {
-	l, err := s.layer(id)
-	if err != nil || l.Link != "" { // its files do not change, and were counted
+	if l, err := s.layer(id); err != nil || l.Link != "" { // its files do not change, and were counted
 		return l.Size, err
 	}
-	nodes, err := s.nodes(l)
 	seen := map[uint64]bool{}
-	for _, n := range nodes {
-		if n.Kind != Deleted && n.st.Mode&unix.S_IFMT == unix.S_IFREG && !seen[n.st.Ino] {
-			seen[n.st.Ino] = true
-			size += n.st.Size
+	err = s.compare(id, func(_ comparison, nodes []node) error {
+		for _, n := range nodes {
+			if n.Kind != Deleted && n.st.Mode&unix.S_IFMT == unix.S_IFREG && !seen[n.st.Ino] {
+				seen[n.st.Ino] = true
+				size += n.st.Size
+			}
 		}
-	}
+		return nil
+	})
 	return size, err
 }
 
@@ -79,32 +78,64 @@ func (s *Store) Usage(id string) (size int64, err error) {
 type node struct {
 	Change
 	file string
+	root *os.File // of the tree that the file is in
 	st   unix.Stat_t
 }
 
 func (n node) isDir() bool  { return n.st.Mode&unix.S_IFMT == unix.S_IFDIR }
 func (n node) opaque() bool { return n.Kind == Deleted && path.Base(n.Path) == opaqueName }
 
-// nodes returns the changes of layer l, sorted as a walk meets them.
-func (s *Store) nodes(l layer) ([]node, error) {
-	now, err := scan(s.diff(l.ID))
+// comparison is of a layer with what is below it.
+type comparison struct {
+	tree   *os.File // the layer's files
+	root   node     // of what is below
+	lowers []string
+}
+
+// compare finds the changes of the layer id, sorted as a walk meets them, the root first, and calls see while the files are there.
+func (s *Store) compare(id string, see func(comparison, []node) error) error {
+	l, err := s.layer(id)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if s.driver.mark() != "" {
-		return unionNodes(now, s.lowers(l)), nil
+	c := comparison{root: node{st: unix.Stat_t{Mode: unix.S_IFDIR | 0o755}}, lowers: s.lowers(l)}
+	if c.tree, err = s.tree(l); err != nil {
+		return err
 	}
+	defer c.tree.Close()
 	var was []node
 	if l.Parent != "" {
-		was, err = scan(s.diff(l.Parent))
+		p, err := s.layer(l.Parent)
+		if err != nil {
+			return err
+		}
+		below, err := s.tree(p)
+		if err != nil {
+			return err
+		}
+		defer below.Close()
+		c.root.file = procPath(below) + "/."
+		if err = lstat(c.root.file, &c.root.st); err == nil && !s.driver.union() {
+			was, err = scan(below)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return treeNodes(was, now), err
+	nodes, err := scan(c.tree)
+	if err == nil && s.driver.union() {
+		nodes = unionNodes(nodes, c.lowers)
+	} else if err == nil {
+		nodes = treeNodes(was, nodes)
+	}
+	return errors.Join(err, see(c, nodes))
 }
 
 // scan lists a directory, all of it added.
-func scan(dir string) (nodes []node, err error) {
-	err = filepath.WalkDir(dir, func(file string, _ fs.DirEntry, err error) error {
-		n := node{Change: Change{Added, path.Clean("/" + file[len(dir):])}, file: file}
+func scan(root *os.File) (nodes []node, err error) {
+	dir := procPath(root)
+	err = filepath.WalkDir(dir+"/.", func(file string, _ fs.DirEntry, err error) error {
+		n := node{Change: Change{Added, path.Clean("/" + file[len(dir):])}, file: file, root: root}
 		if err == nil {
 			err = lstat(file, &n.st)
 		}
@@ -201,9 +232,9 @@ func sum(file string) []byte {
 }
 
 // hidden lists what an opaque directory hides and does not replace, itself or in directories of the same name.
-func hidden(lowers []string, diff, dir string) (gone []Change) {
+func (c comparison) hidden(dir string) (gone []Change) {
 	names := map[string]bool{}
-	for _, l := range lowers {
+	for _, l := range c.lowers {
 		entries, _ := os.ReadDir(filepath.Join(l, dir))
 		for _, e := range entries {
 			names[path.Join(dir, e.Name())] = true
@@ -211,13 +242,13 @@ func hidden(lowers []string, diff, dir string) (gone []Change) {
 	}
 	for name := range names {
 		var st unix.Stat_t
-		file := filepath.Join(diff, name)
+		file := filepath.Join(procPath(c.tree), name)
 		switch {
-		case find(lowers, name[1:]) == "":
+		case find(c.lowers, name[1:]) == "":
 		case lstat(file, &st) != nil:
 			gone = append(gone, Change{Deleted, name})
 		case st.Mode&unix.S_IFMT == unix.S_IFDIR && !isOpaque(file):
-			gone = append(gone, hidden(lowers, diff, name)...)
+			gone = append(gone, c.hidden(name)...)
 		}
 	}
 	return gone

@@ -109,7 +109,7 @@ func (u *unpacker) hardLink(name, target string) error {
 		return err
 	}
 	target = path.Join(u.lastReal, path.Base(target))
-	if n, ok := u.lookup(target); ok && !strings.HasPrefix(n.file, u.diff) {
+	if n, ok := u.lookup(target); ok && !strings.HasPrefix(n.file, procPath(u.root)) {
 		if err := u.copyUp(n); err != nil {
 			return err
 		}

@@ -19,44 +19,23 @@ import (
 // Entries have Docker's form and order, so the archive of a layer that was applied from a Docker or containerd archive
 // is the same to the last bit. Sockets are left out; access times are not recorded; a sparse file is written in full.
 func (s *Store) Diff(id string) (io.ReadCloser, error) {
-	l, err := s.layer(id)
-	if err != nil {
+	if _, err := s.layer(id); err != nil {
 		return nil, err
-	}
-	below := node{Change: Change{Path: "/"}, st: unix.Stat_t{Mode: unix.S_IFDIR | 0o755}}
-	if l.Parent != "" {
-		below.file = s.diff(l.Parent)
-		if err := lstat(below.file, &below.st); err != nil {
-			return nil, err
-		}
 	}
 	r, w := io.Pipe()
 	go func() {
-		nodes, err := s.nodes(l)
-		if err == nil && len(nodes) > 0 && same(below, nodes[0]) {
-			nodes = nodes[1:] // Docker's archives have no entry for the root
-		}
-		w.CloseWithError(errors.Join(err, pack(w, s.diff(id), nodes)))
+		w.CloseWithError(s.compare(id, func(c comparison, nodes []node) error {
+			if len(nodes) > 0 && same(c.root, nodes[0]) {
+				nodes = nodes[1:] // Docker's archives have no entry for the root
+			}
+			return pack(w, nodes)
+		}))
 	}()
 	return r, nil
 }
 
-// packTree writes all of a directory.
-func packTree(w io.Writer, dir string) error {
-	nodes, err := scan(dir)
-	if err != nil {
-		return err
-	}
-	return pack(w, dir, nodes)
-}
-
-// pack writes an archive of nodes whose files are below a directory.
-func pack(w io.Writer, dir string, nodes []node) error {
-	root, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
+// pack writes an archive of nodes.
+func pack(w io.Writer, nodes []node) error {
 	tw := tar.NewWriter(w)
 	first := map[uint64]string{} // the name under which a file with several was written
 	for _, n := range nodes {
@@ -76,7 +55,7 @@ func pack(w io.Writer, dir string, nodes []node) error {
 			}
 		}
 		if err = tw.WriteHeader(h); err == nil && h.Typeflag == tar.TypeReg && h.Size > 0 {
-			err = copyFrom(root, n, tw)
+			err = copyFrom(n, tw)
 		}
 		if err != nil {
 			return fmt.Errorf("archive %q: %w", n.Path, err)
@@ -85,10 +64,10 @@ func pack(w io.Writer, dir string, nodes []node) error {
 	return tw.Close()
 }
 
-// copyFrom writes the content of a file below root. If a container is at work there, the file may be another by now, or a
+// copyFrom writes the content of a file. If a container is at work there, the file may be another by now, or a
 // directory on the way a symbolic link to the host's: no link is followed, and no FIFO waited for.
-func copyFrom(root *os.File, n node, w io.Writer) error {
-	fd, err := unix.Openat2(int(root.Fd()), n.file[len(root.Name())+1:], &unix.OpenHow{
+func copyFrom(n node, w io.Writer) error {
+	fd, err := unix.Openat2(int(n.root.Fd()), n.Path[1:], &unix.OpenHow{
 		Flags:   unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
 	})
@@ -116,27 +95,23 @@ func header(n node) (*tar.Header, error) {
 		return h, nil
 	case strings.HasPrefix(base, whiteoutPrefix):
 		return nil, fmt.Errorf("archive %q: its name would read as a whiteout", n.Path)
-	case name == "":
-		h.Name = "."
+	case n.isDir():
+		h.Name = path.Join(".", name) + "/"
 	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFDIR:
-		h.Typeflag, h.Name = tar.TypeDir, h.Name+"/"
-	case unix.S_IFREG:
-		h.Typeflag, h.Size = tar.TypeReg, st.Size
-	case unix.S_IFLNK:
-		h.Typeflag = tar.TypeSymlink
-	case unix.S_IFIFO:
-		h.Typeflag = tar.TypeFifo
-	case unix.S_IFCHR:
-		h.Typeflag = tar.TypeChar
-	case unix.S_IFBLK:
-		h.Typeflag = tar.TypeBlock
-	default:
+	if h.Typeflag = flags[st.Mode&unix.S_IFMT]; h.Typeflag == 0 {
 		return nil, nil
+	}
+	if h.Typeflag == tar.TypeReg {
+		h.Size = st.Size
 	}
 	h.Devmajor, h.Devminor = int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
 	return h, describe(h, n.file)
+}
+
+// flags are the types of files that an archive can hold.
+var flags = map[uint32]byte{
+	unix.S_IFDIR: tar.TypeDir, unix.S_IFREG: tar.TypeReg, unix.S_IFLNK: tar.TypeSymlink,
+	unix.S_IFIFO: tar.TypeFifo, unix.S_IFCHR: tar.TypeChar, unix.S_IFBLK: tar.TypeBlock,
 }
 
 // describe adds what stat(2) does not tell.

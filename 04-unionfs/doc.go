@@ -17,7 +17,7 @@
 // it is. To copy up is to copy a file into the writable layer before it is written to.
 //
 // A driver is one way to keep layers. The union drivers, overlay and fuse-overlayfs, keep just the difference, and merge when the
-// stack is mounted. The whole-tree drivers, btrfs and vfs, keep the finished tree in each layer and share blocks,
+// stack is mounted. The whole-tree drivers, btrfs, devicemapper and vfs, keep the finished tree in each layer and share blocks,
 // or nothing. One test suite holds them all to the same behaviour.
 //
 //	Open ──► Apply(base) ──► Apply(…, on base) ──► Fork(box, on …) ──► Mount(box).Do ──► … ──► Undo ──► Remove(box)

@@ -3,6 +3,7 @@ package unionfs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,16 +15,17 @@ import (
 // "removed" with a whiteout, a character device 0/0, and "nothing from below" with an attribute of the directory.
 // A whole-tree driver keeps in each diff the finished tree, and has nothing to merge.
 type driver interface {
-	// probe is nil if the driver works in dir, which exists, and else says why not.
-	probe(dir string) error
-	// create makes dir/diff for a layer on top of the diff called parent ("" for a first layer).
-	create(dir, parent string) error
+	// probe fails with the reason if the driver does not work in dir, which exists. What it returns, if anything, stays
+	// open as long as the store is used.
+	probe(dir string) (io.Closer, error)
+	// create makes the files of the layer l, in l.dir, as they are in parent (nil for a first layer).
+	create(l, parent *layer) error
 	// destroy removes dir and all that is in it. A missing dir is fine.
 	destroy(dir string) error
 	// mount says how layer l is shown. The caller fills in Target.
 	mount(s *Store, l layer) Mount
-	// mark is the name of that attribute; "" for a whole-tree driver.
-	mark() string
+	// union tells which of the two it is.
+	union() bool
 }
 
 // drivers are Docker's, in its order of preference.
@@ -35,6 +37,7 @@ var drivers = []struct {
 	{"fuse-overlayfs", fuse{}},
 	{"btrfs", btrfs{}},
 	{"vfs", vfs{}},
+	{"devicemapper", devicemapper{}}, // after one that always works: only for those who ask for it
 }
 
 // choose finds the driver for dir.
@@ -46,14 +49,16 @@ func choose(dir, want string) (*Store, error) {
 		}
 	}
 	var failed []error
+	var names []string
 	for _, d := range drivers {
+		names = append(names, d.name)
 		if want != "" && want != d.name {
 			continue
 		}
 		s := &Store{dir: filepath.Join(dir, d.name), name: d.name, driver: d.driver, reason: reason}
 		err := os.MkdirAll(s.dir, 0o700) // an old image may have set-user-ID files that nobody else here should reach
 		if err == nil {
-			err = d.probe(s.dir)
+			s.held, err = d.probe(s.dir)
 		}
 		if err == nil {
 			if want == "" {
@@ -65,7 +70,7 @@ func choose(dir, want string) (*Store, error) {
 		_ = os.Remove(s.dir) // stays if there is something in it
 	}
 	if len(failed) == 0 {
-		return nil, fmt.Errorf("no storage driver is called %q", want)
+		return nil, fmt.Errorf("no storage driver is called %q: there are %s", want, strings.Join(names, ", "))
 	}
 	return nil, errors.Join(failed...)
 }

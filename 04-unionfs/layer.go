@@ -17,9 +17,12 @@ import (
 type layer struct {
 	ID     string   `json:"id"`
 	Parent string   `json:"parent,omitempty"`
-	Link   string   `json:"link,omitempty"`  // l/ABCDEFGH; "" for a layer from Fork
-	Lower  []string `json:"lower,omitempty"` // links of the layers below, nearest first
-	Size   int64    `json:"size"`            // bytes in the regular files of the archive
+	Link   string   `json:"link,omitempty"`   // l/ABCDEFGH; "" for a layer from Fork
+	Lower  []string `json:"lower,omitempty"`  // links of the layers below, nearest first
+	Size   int64    `json:"size"`             // bytes in the regular files of the archive
+	Device uint32   `json:"device,omitempty"` // devicemapper: the number of its device
+
+	dir string // where it is: in layers or, as a draft, in tmp
 }
 
 func (s *Store) path(elem ...string) string {
@@ -27,10 +30,21 @@ func (s *Store) path(elem ...string) string {
 }
 
 // diff is the directory of the layer's files.
-func (s *Store) diff(id string) string { return s.path("layers", dirName(id), "diff") }
+func (l layer) diff() string { return filepath.Join(l.dir, "diff") }
 
-// lowers are the diffs of the layers below l, nearest first.
+// mode is the option with which the layer is mounted: only one from Fork is written to.
+func (l layer) mode() []string {
+	if l.Link == "" {
+		return nil
+	}
+	return []string{"ro"}
+}
+
+// lowers are the diffs of the layers below l, nearest first; none if l has the whole tree.
 func (s *Store) lowers(l layer) []string {
+	if !s.driver.union() {
+		return nil
+	}
 	dirs := make([]string, len(l.Lower))
 	for i, link := range l.Lower {
 		dirs[i] = s.path(link)
@@ -43,7 +57,8 @@ func (s *Store) layer(id string) (l layer, err error) {
 	if !validID(id) {
 		return l, fmt.Errorf("%w: %q", ErrName, id)
 	}
-	b, err := os.ReadFile(s.path("layers", dirName(id), "layer.json"))
+	l.dir = s.path("layers", dirName(id))
+	b, err := os.ReadFile(filepath.Join(l.dir, "layer.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, fmt.Errorf("%w: %s", ErrNotFound, id)
 	}
@@ -73,13 +88,12 @@ type draft struct {
 	layer
 
 	s    *Store
-	dir  string   // in tmp
 	held *os.File // tmp, locked
 }
 
-// hold locks a directory of the store, flock(2), until the file is closed.
-func (s *Store) hold(sub string, how int) (*os.File, error) {
-	f, err := os.Open(s.path(sub))
+// hold locks a directory, flock(2), until the file is closed.
+func hold(dir string, how int) (*os.File, error) {
+	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -90,40 +104,35 @@ func (s *Store) hold(sub string, how int) (*os.File, error) {
 }
 
 // begin begins a draft: it names a directory that is not there yet.
-func (s *Store) begin() (*draft, error) {
-	f, err := s.hold("tmp", unix.LOCK_SH)
-	if err != nil {
-		return nil, err
-	}
-	return &draft{s: s, dir: s.path("tmp", rand.Text()), held: f}, nil
+func (s *Store) begin(l layer) (*draft, error) {
+	f, err := hold(s.path("tmp"), unix.LOCK_SH)
+	l.dir = s.path("tmp", rand.Text())
+	return &draft{s: s, layer: l, held: f}, err
 }
 
 // draft begins the layer id on top of parent.
-func (s *Store) draft(id, parent string) (*draft, error) {
-	l := layer{ID: id, Parent: parent}
+func (s *Store) draft(id, parent string) (d *draft, err error) {
 	if !validID(id) {
 		return nil, fmt.Errorf("%w: %q", ErrName, id)
 	}
-	below := ""
+	l := layer{ID: id, Parent: parent}
+	var below *layer
 	if parent != "" {
 		p, err := s.layer(parent)
+		if err == nil && p.Link == "" {
+			err = fmt.Errorf("%s is writable, nothing can build on it", parent)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("make layer %s: %w", id, err)
 		}
-		if p.Link == "" {
-			return nil, fmt.Errorf("make layer %s: %s is writable, nothing can build on it", id, parent)
-		}
 		l.Lower = append([]string{p.Link}, p.Lower...)
-		below = s.diff(parent)
+		below = &p
 	}
-	d, err := s.begin()
-	if err != nil {
+	if d, err = s.begin(l); err != nil {
 		return nil, err
 	}
-	d.layer = l
-	err = os.Mkdir(d.dir, 0o711)
-	if err == nil {
-		err = s.driver.create(d.dir, below)
+	if err = os.Mkdir(d.dir, 0o711); err == nil {
+		err = s.driver.create(&d.layer, below)
 	}
 	if err != nil {
 		d.discard()
@@ -153,7 +162,7 @@ func (d *draft) publish() error {
 	if err := os.WriteFile(filepath.Join(d.dir, "layer.json"), b, 0o600); err != nil {
 		return err
 	}
-	lock, err := d.s.hold("layers", unix.LOCK_SH)
+	lock, err := hold(d.s.path("layers"), unix.LOCK_SH)
 	if err != nil {
 		return err
 	}
@@ -174,30 +183,22 @@ func (d *draft) publish() error {
 
 // retract makes layer l a draft again, unless another builds on it.
 func (d *draft) retract(l layer) error {
-	lock, err := d.s.hold("layers", unix.LOCK_EX)
+	lock, err := hold(d.s.path("layers"), unix.LOCK_EX)
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	if l.Link != "" {
-		if err := d.s.unused(l.ID); err != nil {
-			return err
-		}
-	}
-	if err := os.Rename(d.s.path("layers", dirName(l.ID)), d.dir); err != nil {
-		return err
-	}
-	d.Link = l.Link
-	return nil
-}
-
-// unused is nil if no layer builds on the layer id.
-func (s *Store) unused(id string) error {
-	ids, err := s.List()
+	ids, err := d.s.List()
 	for _, other := range ids {
-		if l, err := s.layer(other); err == nil && l.Parent == id {
+		if o, oerr := d.s.layer(other); oerr == nil && o.Parent == l.ID {
 			return fmt.Errorf("%w: %s", ErrInUse, other)
 		}
+	}
+	if err == nil {
+		err = os.Rename(l.dir, d.dir)
+	}
+	if err == nil {
+		d.Link = l.Link
 	}
 	return err
 }
@@ -206,9 +207,9 @@ func (s *Store) unused(id string) error {
 func (d *draft) discard() {
 	if d.dir != "" {
 		_ = d.s.driver.destroy(d.dir) // recover removes what this does not
-	}
-	if d.dir != "" && d.Link != "" {
-		_ = os.Remove(d.s.path(d.Link))
+		if d.Link != "" {
+			_ = os.Remove(d.s.path(d.Link))
+		}
 	}
 	_ = d.held.Close()
 }
@@ -216,7 +217,7 @@ func (d *draft) discard() {
 // recover removes what a crash left behind: drafts, layers without description, short names of no layer. If somebody is
 // busy in the store, it leaves that to the next who opens it.
 func (s *Store) recover() error {
-	lock, err := s.hold("tmp", unix.LOCK_EX|unix.LOCK_NB)
+	lock, err := hold(s.path("tmp"), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return nil
 	}
@@ -232,11 +233,14 @@ func (s *Store) recover() error {
 	}
 	drafts, derr := os.ReadDir(s.path("tmp"))
 	for _, e := range drafts {
-		derr = errors.Join(derr, s.driver.destroy(s.path("tmp", e.Name())))
+		if rerr := s.driver.destroy(s.path("tmp", e.Name())); !errors.Is(rerr, unix.EBUSY) { // somebody still has it mounted: another time
+			derr = errors.Join(derr, rerr)
+		}
 	}
 	links, lerr := os.ReadDir(s.path("l"))
 	for _, e := range links {
-		if _, serr := os.Stat(s.path("l", e.Name())); errors.Is(serr, fs.ErrNotExist) {
+		to, _ := os.Readlink(s.path("l", e.Name()))
+		if _, serr := os.Stat(s.path("l", filepath.Dir(to))); errors.Is(serr, fs.ErrNotExist) {
 			lerr = errors.Join(lerr, os.Remove(s.path("l", e.Name())))
 		}
 	}

@@ -44,7 +44,7 @@ func look(diff, name string) (file string, last bool) {
 // lookup returns what the layer that is being made, and those below it, show as name.
 func (u *unpacker) lookup(name string) (n node, ok bool) {
 	n.Path = path.Join("/", name)
-	n.file = find(append([]string{u.diff}, u.lowers...), name)
+	n.file = find(append([]string{procPath(u.root)}, u.lowers...), name)
 	return n, n.file != "" && unix.Lstat(n.file, &n.st) == nil
 }
 
@@ -56,7 +56,7 @@ func (u *unpacker) resolve(name string) (string, error) {
 		next := path.Join("/", done, rest[0])[1:]
 		rest = rest[1:]
 		n, ok := u.lookup(next)
-		if !ok || n.st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		if next == "" || !ok || n.st.Mode&unix.S_IFMT != unix.S_IFLNK {
 			done = next
 			continue
 		}

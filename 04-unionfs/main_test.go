@@ -166,10 +166,14 @@ func open(t testing.TB, name string) *Store {
 	case "btrfs":
 		lab.NeedRoot(t)
 		dir = btrfsDir(t)
+	case "devicemapper":
+		lab.NeedRoot(t)
+		dir = poolDir(t, 512<<20)
 	}
 	s, err := Open(dir, Options{Driver: name})
 	require.NoError(t, err)
 	require.Equal(t, name, s.Driver())
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }
 
@@ -184,6 +188,25 @@ func btrfsDir(t testing.TB) string {
 	run(t, "mount", "-o", "loop", image, dir)
 	t.Cleanup(func() { // a process that a parallel test just forked has all descriptors until it executes
 		require.Eventually(t, func() bool { return unix.Unmount(dir, 0) == nil }, 30*time.Second, 10*time.Millisecond)
+	})
+	return dir
+}
+
+// poolDir has a devicemapper pool of some bytes in it. No device of it is left when the test ends.
+func poolDir(t testing.TB, size int64) string {
+	t.Helper()
+	_, err := os.Stat(control)
+	lab.NeedSupport(t, err, "")
+	lab.NeedProgram(t, "mkfs.ext4")
+	dir := t.TempDir()
+	pool := filepath.Join(dir, "devicemapper/pool")
+	require.NoError(t, os.MkdirAll(pool, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(pool, "data"), nil, 0o600))
+	require.NoError(t, os.Truncate(filepath.Join(pool, "data"), size))
+	t.Cleanup(func() {
+		require.Eventually(t, func() bool {
+			return gone(thin(pool, 0).Pool)
+		}, 30*time.Second, 10*time.Millisecond, "the pool is still there")
 	})
 	return dir
 }

@@ -18,10 +18,10 @@ import (
 //
 // Man page: mount(2), fsopen(2), mount(8)
 //
-// Do mounts in the mount namespace of the calling process and reads the result back from mountinfo;
+// Do mounts in the mount namespace of the calling process and reads the result back;
 // Undo unmounts. Nothing is written to the layers themselves, save overlay's scratch files in Work.
 type Mount struct {
-	Type    string   `json:"type"`              // "overlay", "bind", or "fuse-overlayfs"
+	Type    string   `json:"type"`              // "overlay", "bind", "fuse-overlayfs", or "devicemapper"
 	Source  string   `json:"source,omitempty"`  // bind: the whole tree
 	Dir     string   `json:"dir,omitempty"`     // overlay: what the next three are relative to
 	Lower   []string `json:"lower,omitempty"`   // overlay: read-only layers, nearest (topmost) first
@@ -29,14 +29,16 @@ type Mount struct {
 	Work    string   `json:"work,omitempty"`    // overlay: an empty directory on Upper's file system
 	Target  string   `json:"target"`            // an existing directory
 	Options []string `json:"options,omitempty"` // as mount -o takes them
+	Thin    *Thin    `json:"thin,omitempty"`    // devicemapper: the device
 }
 
 // String returns the shell command that does the same.
 func (m Mount) String() string {
 	switch m.Type {
 	case "bind":
-		opts := strings.Join(append([]string{"bind"}, m.Options...), ",")
-		return fmt.Sprintf("mount -o %s %s %s", opts, quote(m.Source), quote(m.Target))
+		return fmt.Sprintf("mount -o %s %s %s", strings.Join(append([]string{"bind"}, m.Options...), ","), quote(m.Source), quote(m.Target))
+	case "devicemapper":
+		return fmt.Sprintf("%smount -t ext4 -o %s /dev/mapper/%s %s", m.Thin, strings.Join(m.Options, ","), m.Thin.name(), quote(m.Target))
 	case "overlay":
 		// Names relative to Dir keep the options of 127 layers within the one page that mount(2) takes.
 		return fmt.Sprintf("(cd %s && mount -t overlay -o %s overlay %s)", quote(m.Dir), quote(m.data()), quote(m.Target))
@@ -72,6 +74,8 @@ func (m Mount) attach() error {
 		return m.bind()
 	case "overlay":
 		return m.overlay()
+	case "devicemapper":
+		return m.move(m.Thin.mount(m.Options))
 	default:
 		return m.serve()
 	}
@@ -133,73 +137,69 @@ var oneByOne = sync.OnceValue(func() bool {
 // configure mounts overlay with one call for each layer, so that their number and the length of their names are
 // not limited to a page of options. A string may have 255 bytes.
 func (m Mount) configure() error {
-	fd, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return os.NewSyscallError("fsopen", err)
+	settings := []string{"source=overlay"}
+	for _, l := range m.Lower {
+		settings = append(settings, "lowerdir+="+filepath.Join(m.Dir, l))
 	}
-	fsctx := os.NewFile(uintptr(fd), "overlay")
+	if m.Upper != "" {
+		settings = append(settings, "upperdir="+filepath.Join(m.Dir, m.Upper), "workdir="+filepath.Join(m.Dir, m.Work))
+	}
+	return m.move(configure("overlay", append(settings, m.Options...)))
+}
+
+// configure makes a file system of a kind, and a mount of it that is nowhere yet.
+func configure(kind string, settings []string) (*os.File, error) {
+	fd, err := unix.Fsopen(kind, unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("fsopen", err)
+	}
+	fsctx := os.NewFile(uintptr(fd), kind)
 	defer fsctx.Close()
-	for _, kv := range m.settings() {
-		if err := set(fd, kv); err != nil {
-			return fmt.Errorf("%s: %w", kv, explain(fsctx, err))
+	attr := 0
+	for _, setting := range settings {
+		if key, value, ok := strings.Cut(setting, "="); ok {
+			err = unix.FsconfigSetString(fd, key, value)
+		} else {
+			err = unix.FsconfigSetFlag(fd, setting)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", setting, explain(fsctx, err))
+		}
+		if setting == "ro" {
+			attr = unix.MOUNT_ATTR_RDONLY
 		}
 	}
 	if err := unix.FsconfigCreate(fd); err != nil {
-		return explain(fsctx, err)
+		return nil, explain(fsctx, err)
 	}
-	return m.move(fsctx)
-}
-
-// settings are what fsconfig(2) takes, in order.
-func (m Mount) settings() []string {
-	kvs := []string{"source=overlay"}
-	for _, l := range m.Lower {
-		kvs = append(kvs, "lowerdir+="+filepath.Join(m.Dir, l))
-	}
-	if m.Upper != "" {
-		kvs = append(kvs, "upperdir="+filepath.Join(m.Dir, m.Upper), "workdir="+filepath.Join(m.Dir, m.Work))
-	}
-	return append(kvs, m.Options...)
-}
-
-func set(fd int, kv string) error {
-	if key, value, ok := strings.Cut(kv, "="); ok {
-		return unix.FsconfigSetString(fd, key, value)
-	}
-	return unix.FsconfigSetFlag(fd, kv)
-}
-
-// move turns the configured file system into a mount, and hangs it on Target.
-func (m Mount) move(fsctx *os.File) error {
-	attr := 0
-	if m.readOnly() {
-		attr = unix.MOUNT_ATTR_RDONLY
-	}
-	fd, err := unix.Fsmount(int(fsctx.Fd()), unix.FSMOUNT_CLOEXEC, attr)
+	mount, err := unix.Fsmount(fd, unix.FSMOUNT_CLOEXEC, attr)
 	if err != nil {
-		return explain(fsctx, os.NewSyscallError("fsmount", err))
+		return nil, explain(fsctx, os.NewSyscallError("fsmount", err))
 	}
-	defer unix.Close(fd)
-	err = unix.MoveMount(fd, "", unix.AT_FDCWD, m.Target, unix.MOVE_MOUNT_F_EMPTY_PATH)
+	return os.NewFile(uintptr(mount), kind), nil
+}
+
+// move hangs a mount that is nowhere yet on Target.
+func (m Mount) move(f *os.File, err error) error {
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	err = unix.MoveMount(int(f.Fd()), "", unix.AT_FDCWD, m.Target, unix.MOVE_MOUNT_F_EMPTY_PATH)
 	return os.NewSyscallError("move_mount", err)
 }
 
 // explain adds what the kernel has to say: a file system context can be read for messages like
 // "e overlay: upper fs does not support tmpfile".
 func explain(fsctx *os.File, err error) error {
-	var said []string
 	buf := make([]byte, 4096)
 	for {
 		n, rerr := unix.Read(int(fsctx.Fd()), buf)
 		if rerr != nil || n == 0 {
-			break
+			return err
 		}
-		said = append(said, strings.TrimSpace(strings.TrimLeft(string(buf[:n]), "ewi ")))
+		err = fmt.Errorf("%w (%s)", err, strings.TrimSpace(strings.TrimLeft(string(buf[:n]), "ewi ")))
 	}
-	if len(said) == 0 {
-		return err
-	}
-	return fmt.Errorf("%w (%s)", err, strings.Join(said, "; "))
 }
 
 // legacy mounts with mount(2), whose options must fit one page. So the names are short and relative, and a thread with a
@@ -237,40 +237,25 @@ func (m Mount) data() string {
 
 func (m Mount) readOnly() bool { return slices.Contains(m.Options, "ro") }
 
-// verify looks for the mount in mountinfo, that of the calling thread's namespace.
+// verify asks the kernel what is at Target.
 func (m Mount) verify() error {
-	b, err := os.ReadFile("/proc/thread-self/mountinfo")
-	if err != nil {
-		return err
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, m.Target, 0, 0, &st); err != nil {
+		return &os.PathError{Op: "statx", Path: m.Target, Err: err}
 	}
-	kind, flags := mountedAt(string(b), m.Target)
+	var fs unix.Statfs_t
+	if err := unix.Statfs(m.Target, &fs); err != nil {
+		return &os.PathError{Op: "statfs", Path: m.Target, Err: err}
+	}
 	switch {
-	case kind == "":
-		return fmt.Errorf("mount %s on %q: not in mountinfo afterwards", m.Type, m.Target)
-	case m.Type == "overlay" && kind != "overlay":
-		return fmt.Errorf("mount %s on %q: mountinfo shows %s there", m.Type, m.Target, kind)
-	case m.readOnly() && !strings.HasPrefix(flags, "ro"):
-		return fmt.Errorf("mount %s on %q: mountinfo shows it writable", m.Type, m.Target)
+	case st.Attributes&unix.STATX_ATTR_MOUNT_ROOT == 0: // since Linux 5.8
+		return fmt.Errorf("mount %s on %q: nothing is mounted there afterwards", m.Type, m.Target)
+	case m.Type == "overlay" && fs.Type != unix.OVERLAYFS_SUPER_MAGIC:
+		return fmt.Errorf("mount %s on %q: the file system there has the type %#x", m.Type, m.Target, fs.Type)
+	case m.readOnly() && fs.Flags&unix.ST_RDONLY == 0:
+		return fmt.Errorf("mount %s on %q: it is writable", m.Type, m.Target)
 	}
 	return nil
-}
-
-// mountedAt returns the type and the flags of what was mounted last on target; "" if nothing was.
-//
-//	36 35 0:53 / /mnt/merged rw,relatime shared:1 - overlay overlay rw,lowerdir=…
-func mountedAt(mountinfo, target string) (kind, flags string) {
-	if real, err := filepath.EvalSymlinks(target); err == nil {
-		target = real
-	}
-	target = strings.NewReplacer(`\`, `\134`, " ", `\040`, "\t", `\011`, "\n", `\012`).Replace(target)
-	for line := range strings.Lines(mountinfo) {
-		before, after, _ := strings.Cut(line, " - ")
-		if f := strings.Fields(before); len(f) > 5 && f[4] == target {
-			kind, _, _ = strings.Cut(after, " ")
-			flags = f[5]
-		}
-	}
-	return kind, flags
 }
 
 // quote makes one shell word of s.

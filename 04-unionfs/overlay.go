@@ -3,6 +3,7 @@ package unionfs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,8 +18,8 @@ type overlay struct{}
 // probe merges two directories and deletes a file. Nothing less than trying tells whether it works: overlay refuses
 // an upper directory on another overlay, on most network file systems, and on those that lack
 // extended attributes or whiteouts.
-func (o overlay) probe(dir string) error {
-	return probe(dir, Mount{Type: "overlay", Options: o.options()})
+func (o overlay) probe(dir string) (io.Closer, error) {
+	return nil, probe(dir, Mount{Type: "overlay", Options: o.options()})
 }
 
 func probe(dir string, m Mount) (err error) {
@@ -32,7 +33,7 @@ func probe(dir string, m Mount) (err error) {
 			return err
 		}
 	}
-	mark := overlay{}.mark()
+	mark := opaqueMark()
 	if err := unix.Lsetxattr(filepath.Join(tmp, "upper"), mark, []byte("n"), 0); err != nil {
 		return &os.PathError{Op: "lsetxattr " + mark, Path: dir, Err: err}
 	}
@@ -44,43 +45,38 @@ func probe(dir string, m Mount) (err error) {
 	return errors.Join(os.Remove(filepath.Join(m.Target, "file")), m.Undo())
 }
 
-func (overlay) create(dir, parent string) error {
-	if err := os.Mkdir(filepath.Join(dir, "work"), 0o700); err != nil {
-		return err
-	}
+func (overlay) create(l, parent *layer) error {
+	err := errors.Join(os.Mkdir(filepath.Join(l.dir, "work"), 0o700), os.Mkdir(l.diff(), 0o755))
 	// The root of the uppermost layer is the root that is seen.
-	diff := filepath.Join(dir, "diff")
-	if err := os.Mkdir(diff, 0o755); err != nil {
+	st := unix.Stat_t{Mode: 0o755}
+	if parent != nil && err == nil {
+		err = lstat(parent.diff(), &st)
+	}
+	if err != nil {
 		return err
 	}
-	st := unix.Stat_t{Mode: 0o755}
-	if parent != "" {
-		if err := unix.Lstat(parent, &st); err != nil {
-			return &os.PathError{Op: "lstat", Path: parent, Err: err}
-		}
-	}
-	return errors.Join(os.Lchown(diff, int(st.Uid), int(st.Gid)), unix.Chmod(diff, st.Mode&0o7777))
+	return errors.Join(os.Lchown(l.diff(), int(st.Uid), int(st.Gid)), unix.Chmod(l.diff(), st.Mode&0o7777))
 }
 
 func (overlay) destroy(dir string) error { return os.RemoveAll(dir) }
 
 func (o overlay) mount(s *Store, l layer) Mount {
-	own := filepath.Join("layers", dirName(l.ID))
+	m, own := Mount{Type: "overlay", Dir: s.dir, Lower: l.Lower, Options: append(o.options(), l.mode()...)}, filepath.Join("layers", dirName(l.ID))
 	switch {
 	case len(l.Lower) == 0: // there is nothing to merge
 		return vfs{}.mount(s, l)
 	case l.Link != "":
-		lower := append([]string{l.Link}, l.Lower...)
-		return Mount{Type: "overlay", Dir: s.dir, Lower: lower, Options: append(o.options(), "ro")}
+		m.Lower = append([]string{l.Link}, l.Lower...)
+	default:
+		m.Upper, m.Work = filepath.Join(own, "diff"), filepath.Join(own, "work")
 	}
-	return Mount{
-		Type: "overlay", Dir: s.dir, Options: o.options(),
-		Lower: l.Lower, Upper: filepath.Join(own, "diff"), Work: filepath.Join(own, "work"),
-	}
+	return m
 }
 
-// mark needs the machine's own root in the "trusted." namespace, xattr(7). Root of a user namespace has "user.", since Linux 5.11.
-func (overlay) mark() string {
+func (overlay) union() bool { return true }
+
+// opaqueMark is the attribute of an opaque directory. It needs the machine's own root in the "trusted." namespace, xattr(7). Root of a user namespace has "user.", since Linux 5.11.
+func opaqueMark() string {
 	if inUserNamespace() {
 		return "user.overlay.opaque"
 	}
@@ -108,17 +104,16 @@ func (overlay) options() []string {
 // fuse has a program merge: fuse-overlayfs(1). Before Linux 5.11 it was the way for those who are not root. Its layers are overlay's.
 type fuse struct{ overlay }
 
-func (fuse) probe(dir string) error { return probe(dir, Mount{Type: "fuse-overlayfs"}) }
+func (fuse) probe(dir string) (io.Closer, error) {
+	return nil, probe(dir, Mount{Type: "fuse-overlayfs"})
+}
 
 func (f fuse) mount(s *Store, l layer) Mount {
 	m := f.overlay.mount(s, l)
 	if m.Type != "overlay" {
 		return m
 	}
-	m.Type, m.Options = "fuse-overlayfs", nil
-	if m.Upper == "" {
-		m.Options = []string{"ro"}
-	}
+	m.Type, m.Options = "fuse-overlayfs", l.mode()
 	return m
 }
 

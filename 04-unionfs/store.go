@@ -19,7 +19,7 @@ var (
 
 // Options says how a store keeps its layers.
 type Options struct {
-	// Driver is "overlay", "fuse-overlayfs", "btrfs" or "vfs"; "" is the one that made the layers that
+	// Driver is "overlay", "fuse-overlayfs", "btrfs", "vfs" or "devicemapper"; "" is the one that made the layers that
 	// are there, else the best that works.
 	Driver string
 }
@@ -43,6 +43,7 @@ type Store struct {
 	name   string
 	driver driver
 	reason string
+	held   io.Closer // the driver's; may be nil
 }
 
 // Open opens the store in dir, and makes it if need be. What a crash left half-made or half-removed is removed. A
@@ -62,6 +63,14 @@ func Open(dir string, o Options) (*Store, error) {
 		}
 	}
 	return s, s.recover()
+}
+
+// Close lets go of what the driver holds, as the end of the process does. Mounts stay.
+func (s *Store) Close() error {
+	if s.held == nil {
+		return nil
+	}
+	return s.held.Close()
 }
 
 // Driver returns the name of the driver in use.
@@ -100,11 +109,7 @@ func (s *Store) Apply(id, parent string, tarStream io.Reader) (size int64, err e
 		return 0, err
 	}
 	defer d.discard()
-	u := &unpacker{mark: s.driver.mark(), diff: filepath.Join(d.dir, "diff")}
-	if u.mark != "" {
-		u.lowers = s.lowers(d.layer)
-	}
-	if d.Size, err = u.unpack(tarStream); err != nil {
+	if d.Size, err = d.unpack(tarStream); err != nil {
 		return 0, fmt.Errorf("apply layer %s: %w", id, err)
 	}
 	if err := d.link(); err != nil {
@@ -114,6 +119,28 @@ func (s *Store) Apply(id, parent string, tarStream io.Reader) (size int64, err e
 		return d.Size, err
 	}
 	return d.Size, nil
+}
+
+// unpack writes an archive into the draft. What the disk refuses later shows now.
+func (d *draft) unpack(tarStream io.Reader) (int64, error) {
+	root, err := d.s.tree(d.layer)
+	if err != nil {
+		return 0, err
+	}
+	u := &unpacker{union: d.s.driver.union(), root: root, lowers: d.s.lowers(d.layer)}
+	size, err := u.unpack(tarStream)
+	if d.Device != 0 {
+		err = d.full(root, err)
+	}
+	return size, errors.Join(err, root.Close())
+}
+
+// tree opens the directory of the layer's files. Those of a device are seen nowhere else.
+func (s *Store) tree(l layer) (*os.File, error) {
+	if m := s.driver.mount(s, l); m.Thin != nil {
+		return m.Thin.mount(m.Options)
+	}
+	return os.Open(l.diff())
 }
 
 // Fork makes the writable layer id on top of parent ("" for an empty root). It copies nothing with the overlay drivers,
@@ -145,7 +172,7 @@ func (s *Store) Remove(id string) error {
 	if err != nil {
 		return err
 	}
-	d, err := s.begin()
+	d, err := s.begin(layer{})
 	if err != nil {
 		return err
 	}

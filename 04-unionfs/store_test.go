@@ -44,6 +44,7 @@ func TestStoreTellsWhatItHas(t *testing.T) {
 
 		again, err := Open(filepath.Dir(s.dir), Options{})
 		require.NoError(t, err)
+		defer again.Close()
 		require.Equal(t, s.Driver(), again.Driver(), "layers stay with their driver")
 		require.Equal(t, "it made the layers that are here", again.Reason())
 		removeAllLayers(t, again)
@@ -168,6 +169,7 @@ func TestACrashLeavesNothing(t *testing.T) {
 
 		busy, err := Open(filepath.Dir(s.dir), Options{Driver: s.Driver()})
 		require.NoError(t, err)
+		defer busy.Close()
 		drafts, err := os.ReadDir(busy.path("tmp"))
 		require.NoError(t, err)
 		require.Len(t, drafts, 1, "a layer that is being made is left alone")
@@ -179,6 +181,7 @@ func TestACrashLeavesNothing(t *testing.T) {
 		require.NoError(t, os.MkdirAll(s.path("layers", "empty", "diff"), 0o755))
 		after, err := Open(filepath.Dir(s.dir), Options{Driver: s.Driver()})
 		require.NoError(t, err)
+		defer after.Close()
 		ids, err := after.List()
 		require.NoError(t, err)
 		require.Equal(t, []string{id(0)}, ids)

@@ -4,37 +4,41 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
 )
 
 // vfs copies: each diff is the whole tree. It asks nothing of the kernel, and costs time and disk accordingly.
 type vfs struct{}
 
-func (vfs) probe(string) error { return nil }
+func (vfs) probe(string) (io.Closer, error) { return nil, nil }
 
 // create copies as a person would: tar -C PARENT -c . | tar -C DIFF -x.
-func (vfs) create(dir, parent string) error {
-	diff := filepath.Join(dir, "diff")
-	if err := os.Mkdir(diff, 0o755); err != nil {
+func (vfs) create(l, parent *layer) error {
+	if err := os.Mkdir(l.diff(), 0o755); err != nil || parent == nil {
+		return errors.Join(err, os.Chmod(l.diff(), 0o755)) // whatever the umask
+	}
+	from, err := os.Open(parent.diff())
+	if err != nil {
 		return err
 	}
-	if parent == "" {
-		return os.Chmod(diff, 0o755) // whatever the umask
+	defer from.Close()
+	to, err := os.Open(l.diff())
+	if err != nil {
+		return err
 	}
+	defer to.Close()
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(packTree(w, parent)) }()
-	_, err := (&unpacker{diff: diff}).unpack(r)
+	go func() {
+		nodes, err := scan(from)
+		w.CloseWithError(errors.Join(err, pack(w, nodes)))
+	}()
+	_, err = (&unpacker{root: to}).unpack(r)
 	return errors.Join(err, r.Close())
 }
 
 func (vfs) destroy(dir string) error { return os.RemoveAll(dir) }
 
 func (vfs) mount(s *Store, l layer) Mount {
-	m := Mount{Type: "bind", Source: s.diff(l.ID)}
-	if l.Link != "" {
-		m.Options = []string{"ro"}
-	}
-	return m
+	return Mount{Type: "bind", Source: l.diff(), Options: l.mode()}
 }
 
-func (vfs) mark() string { return "" }
+func (vfs) union() bool { return false }

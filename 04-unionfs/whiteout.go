@@ -54,12 +54,9 @@ func (u *unpacker) hide(dir *os.File, name string) (made bool, err error) {
 		return false, err
 	case kind == unix.S_IFDIR:
 		return false, u.hideTree(dir, name)
-	case u.mark == "" && kind != 0 && !u.made[name]:
+	case !u.union && kind != 0 && !u.made[name]:
 		return false, os.NewSyscallError("unlinkat", unix.Unlinkat(fd, base, 0))
-	case u.mark == "" || kind != 0:
-		return false, nil
-	}
-	if _, ok := u.lookup(name); !ok {
+	case !u.union || kind != 0 || find(append([]string{procPath(u.root)}, u.lowers...), name) == "":
 		return false, nil
 	}
 	return true, os.NewSyscallError("mknodat", unix.Mknodat(fd, base, unix.S_IFCHR, 0))
@@ -72,7 +69,7 @@ func (u *unpacker) hideTree(dir *os.File, name string) error {
 		return err
 	}
 	defer sub.Close()
-	if err := u.hideAll(sub, name); err != nil || u.mark != "" || u.made[name] {
+	if err := u.hideAll(sub, name); err != nil || u.union || u.made[name] {
 		return err
 	}
 	err = unix.Unlinkat(int(dir.Fd()), path.Base(name), unix.AT_REMOVEDIR)
@@ -86,10 +83,9 @@ func (u *unpacker) hideTree(dir *os.File, name string) error {
 // name is hidden by itself, as it is for drivers that have no mark.
 func (u *unpacker) hideAll(dir *os.File, name string) error {
 	in := []string{procPath(dir) + "/."}
-	if u.mark != "" {
-		if name != "." {
-			return opaque(dir, u.mark)
-		}
+	if u.union && name != "." {
+		return opaque(dir)
+	} else if u.union {
 		in = u.lowers
 	}
 	for _, d := range in {
@@ -107,8 +103,8 @@ func (u *unpacker) hideAll(dir *os.File, name string) error {
 }
 
 // opaque marks a directory, and removes the whiteouts in it: nothing is left for them to hide.
-func opaque(dir *os.File, mark string) error {
-	if err := unix.Lsetxattr(procPath(dir)+"/.", mark, []byte("y"), 0); err != nil {
+func opaque(dir *os.File) error {
+	if err := unix.Lsetxattr(procPath(dir)+"/.", opaqueMark(), []byte("y"), 0); err != nil {
 		return os.NewSyscallError("lsetxattr", err)
 	}
 	return filepath.WalkDir(procPath(dir)+"/.", func(file string, d fs.DirEntry, err error) error {
@@ -123,37 +119,19 @@ func opaque(dir *os.File, mark string) error {
 // clear makes room for an entry of type flag, and reports whether it is a directory that is there already. A directory
 // that takes the place of a file or a whiteout goes on hiding what is below.
 func (u *unpacker) clear(dir *os.File, name string, flag byte) (keep bool, err error) {
-	fd, base := int(dir.Fd()), path.Base(name)
-	var st unix.Stat_t
-	err = unix.Fstatat(fd, base, &st, unix.AT_SYMLINK_NOFOLLOW)
-	switch {
-	case errors.Is(err, unix.ENOENT):
-		return false, nil
-	case err != nil:
-		return false, os.NewSyscallError("fstatat", err)
-	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
-		err = os.NewSyscallError("unlinkat", unix.Unlinkat(fd, base, 0))
-	case flag == tar.TypeDir:
-		return true, nil
-	default:
-		err = removeAll(dir, base)
+	base := path.Base(name)
+	kind, err := kindOf(dir, base)
+	if err != nil || kind == 0 || kind == unix.S_IFDIR && flag == tar.TypeDir {
+		return kind != 0, err
 	}
-	if err == nil && flag == tar.TypeDir && u.mark != "" {
-		keep = true
-		if err = unix.Mkdirat(fd, base, 0o700); err == nil {
-			err = unix.Lsetxattr(procPath(dir)+"/"+base, u.mark, []byte("y"), 0)
-		}
+	err = os.RemoveAll(procPath(dir) + "/" + base) // follows no link: it goes by descriptors
+	if err != nil || flag != tar.TypeDir || !u.union {
+		return false, err
 	}
-	return keep, err
-}
-
-// removeAll removes a directory of dir with all that is in it.
-func removeAll(dir *os.File, base string) error {
-	root, err := os.OpenRoot(procPath(dir) + "/.")
-	if err != nil {
-		return err
+	if err = unix.Mkdirat(int(dir.Fd()), base, 0o700); err == nil {
+		err = unix.Lsetxattr(procPath(dir)+"/"+base, opaqueMark(), []byte("y"), 0)
 	}
-	return errors.Join(root.RemoveAll(base), root.Close())
+	return true, err
 }
 
 // isWhiteout reports whether overlay takes the file for a whiteout.
@@ -164,7 +142,7 @@ func isWhiteout(st *unix.Stat_t) bool {
 // isOpaque reports whether a directory hides what the layers below have in it.
 func isOpaque(dir string) bool {
 	var v [2]byte
-	n, err := unix.Lgetxattr(dir, overlay{}.mark(), v[:])
+	n, err := unix.Getxattr(dir, opaqueMark(), v[:])
 	return err == nil && string(v[:n]) == "y"
 }
 

@@ -14,40 +14,32 @@ const paxXattr = "SCHILY.xattr."
 // foreign reports whether an attribute is no part of a layer's content: SELinux labels are the host's, and overlay's own would let an
 // archive decide what is seen of the layers below (opaque, redirect), as would fuse-overlayfs's.
 func foreign(key string) bool {
-	for _, own := range []string{"trusted.overlay.", "user.overlay.", "user.fuseoverlayfs."} {
-		if strings.HasPrefix(key, own) {
-			return true
-		}
-	}
-	return key == "security.selinux"
+	return strings.HasPrefix(key, "trusted.overlay.") || strings.HasPrefix(key, "user.overlay.") ||
+		strings.HasPrefix(key, "user.fuseoverlayfs.") || key == "security.selinux"
 }
 
 // xattrs reads the extended attributes of a file; a symbolic link is not followed. No file has none.
 func xattrs(file string) (map[string]string, error) {
-	if file == "" {
+	buf := make([]byte, 64<<10) // XATTR_LIST_MAX and XATTR_SIZE_MAX: xattr(7)
+	n, err := unix.Llistxattr(file, buf)
+	if file == "" || errors.Is(err, unix.ENOTSUP) {
 		return nil, nil
-	}
-	n, err := unix.Llistxattr(file, nil)
-	if errors.Is(err, unix.ENOTSUP) || n == 0 && err == nil {
-		return nil, nil
-	}
-	list, value := make([]byte, max(n, 0)), make([]byte, 64<<10) // XATTR_SIZE_MAX: xattr(7)
-	if err == nil {
-		n, err = unix.Llistxattr(file, list)
 	}
 	if err != nil {
 		return nil, &os.PathError{Op: "llistxattr", Path: file, Err: err}
 	}
-	all := map[string]string{}
-	for key := range strings.SplitSeq(strings.TrimRight(string(list[:n]), "\x00"), "\x00") {
-		if key == "" || foreign(key) { // overlay counts its own in the size, and does not list them
+	var all map[string]string
+	for _, key := range strings.Split(string(buf[:n]), "\x00") {
+		if key == "" || foreign(key) {
 			continue
 		}
-		n, err := unix.Lgetxattr(file, key, value)
-		if err != nil {
+		if n, err = unix.Lgetxattr(file, key, buf); err != nil {
 			return nil, &os.PathError{Op: "lgetxattr " + key, Path: file, Err: err}
 		}
-		all[key] = string(value[:n])
+		if all == nil {
+			all = map[string]string{}
+		}
+		all[key] = string(buf[:n])
 	}
 	return all, nil
 }

@@ -156,7 +156,7 @@ func (s *script) head(dataRoot string) {
 	if _, ok := plan.Find[network.Veth](s.plan); ok {
 		s.line("VETH=hand${ID:0:7}   # the host's end of its cable")
 	}
-	if m, ok := plan.Find[unionfs.Mount](s.plan); ok && m.Type != "bind" {
+	if m, ok := plan.Find[unionfs.Mount](s.plan); ok && m.Upper != "" {
 		s.line("L=%s   # all layers", quote(m.Dir))
 		s.line("U=$L/%s   # its writable layer", strings.ReplaceAll(m.Upper, s.plan.Container, "$ID"))
 		s.line("W=$L/%s   # overlay's scratch directory", strings.ReplaceAll(m.Work, s.plan.Container, "$ID"))

@@ -96,8 +96,8 @@ func (s *script) devices(d cgroups.Devices) {
 // layers writes the mount of the container's tree. Of a container that was only
 // planned, or was removed, there is no writable layer.
 func (s *script) layers(m unionfs.Mount) {
-	if m.Type == "bind" {
-		s.line("# This storage driver keeps a whole copy for each container: the container must exist.")
+	if m.Upper == "" {
+		s.line("# This storage driver keeps a whole tree for each container: the container must exist.")
 		s.command(m)
 	} else {
 		s.line("[ -d \"$U\" ] || { # the container was only planned, or is removed")

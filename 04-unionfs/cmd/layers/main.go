@@ -29,7 +29,7 @@ var lesson = []string{
 }
 
 func main() {
-	driver := flag.String("driver", "", "overlay, fuse-overlayfs, btrfs or vfs; the best that works if empty")
+	driver := flag.String("driver", "", "overlay, fuse-overlayfs, btrfs, vfs or devicemapper; the best that works if empty")
 	flag.Parse()
 	commands := flag.Args()
 	if len(commands) == 0 {
@@ -77,6 +77,7 @@ func demonstrate(driver string, commands []string) error {
 	if err != nil {
 		return err
 	}
+	defer store.Close()
 	fmt.Printf("driver %s: %s\n\n", store.Driver(), store.Reason())
 	if err := build(store); err != nil {
 		return err
@@ -117,7 +118,7 @@ func try(m unionfs.Mount, command string) error {
 		fmt.Println(err)
 	}
 	if m.Upper == "" { // the driver keeps whole trees
-		return list(m.Source)
+		return list(m.Target)
 	}
 	return list(filepath.Join(m.Dir, m.Upper))
 }

@@ -1,0 +1,46 @@
+// Package exercises holds the exercises of chapter 4. How they are made and graded is written in chapters/exercise.
+package exercises
+
+import "cutaway/chapters/exercise"
+
+// List is what a learner is asked to write.
+var List = exercise.List{Dir: "04-unionfs", Exercises: []exercise.Exercise{
+	{
+		Name: "escape", Title: "Let no entry out", Points: 3,
+		Empty: []string{"unpacker.open"},
+		Task: `Open a directory of the layer, u.root, by its name in an archive. Links and ".." in the name are followed as if the layer were
+the root directory of a process: an absolute link that an image is full of leads to a place in the layer, and none leads out.
+Errors are *os.PathError; that there is no such directory can be found with errors.Is.`,
+	},
+	{
+		Name: "order", Title: "Put the layers in order", Points: 2,
+		Empty: []string{"overlay.mount"},
+		After: []string{"escape"},
+		Task: `Say how overlay is to show layer l. A writable one (its Link is empty) gets the layers below as lower directories, and its own
+diff and work as upper and work directory, all relative to the store's directory. A layer of an image is the uppermost lower directory of
+a mount that is read-only. Of a file that several layers have, the one of the nearest layer is seen. A single layer is a bind mount, as vfs makes it.`,
+	},
+	{
+		Name: "whiteout", Title: "Hide what cannot be removed", Points: 3,
+		Empty: []string{"unpacker.hide"},
+		After: []string{"escape", "order"},
+		Task: `An archive says that a name of the layers below is gone. In overlay's words that is a character device with the numbers 0, 0. Make it,
+and say so, where the layers below show something of that name; nowhere else, for ls would show it. What this archive itself made stays. Of a directory
+that is there, hideTree knows what to do. A driver that keeps whole trees (u.union is false) removes the file, unless this archive made it.`,
+	},
+	{
+		Name: "opaque", Title: "Begin a directory anew", Points: 2,
+		Empty: []string{"opaque"},
+		After: []string{"escape", "order", "whiteout"},
+		Task: `Nothing of the layers below is to be seen in a directory. Overlay reads that off an extended attribute, whose name opaqueMark
+returns and whose value is y. It does not look for whiteouts in such a directory: those that are there already, at any depth, have to go.`,
+	},
+	{
+		Name: "kinds", Title: "Read the changes off the disk", Points: 4,
+		Empty: []string{"unionNodes"},
+		After: []string{"escape", "order"},
+		Task: `Of the files in a container's own layer, say which were added, modified or deleted, as docker diff does. What the layers below have as
+well was modified, a whiteout deleted it, and an opaque directory is followed by a node that deletes opaqueName in it. A whiteout of nothing is no
+change.`,
+	},
+}}
