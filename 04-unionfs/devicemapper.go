@@ -166,7 +166,7 @@ func (t Thin) status() (last uint32, err error) {
 	if mode == "rw" && total-used > poolReserve*total {
 		return last, nil
 	}
-	return last, fmt.Errorf("the pool is full, %v of %v MiB are used (%s): remove containers or images, or enlarge it with truncate(1) while none is used: %q: %w",
+	return last, fmt.Errorf("the pool is full, %.0f of %.0f MiB are used (%s): remove containers or images, or enlarge it with truncate(1) while none is used: %q: %w",
 		used/16, total/16, mode, filepath.Join(t.Dir, "data"), unix.ENOSPC)
 }
 

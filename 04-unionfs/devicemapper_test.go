@@ -56,6 +56,7 @@ func TestAFullPoolIsToldAndLosesNothing(t *testing.T) {
 	require.ErrorContains(t, err, "the pool is full, ")
 	require.ErrorContains(t, err, filepath.Join(s.path("pool"), "data"))
 	require.Greater(t, made, 3)
+	t.Log(err)
 	requireClean(t, s)
 	require.False(t, s.Has(id(made-1)))
 	require.ErrorContains(t, s.Fork("box", top), "the pool is full, ")

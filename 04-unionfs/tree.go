@@ -2,7 +2,6 @@ package unionfs
 
 import (
 	"io"
-	"maps"
 	"path"
 	"slices"
 )
@@ -39,43 +38,31 @@ func (s *Store) packStack(w io.Writer, layers []layer) error {
 	return pack(w, merge(lists))
 }
 
-// merge lists what layers show together: a name is seen where it comes first, unless a
-// whiteout, an opaque directory or a file in the place of a directory shuts it off.
-func merge(layers [][]node) []node {
-	seen, shut := map[string]node{}, map[string]bool{}
+// merge lists what layers, nearest first, show together.
+func merge(layers [][]node) (all []node) {
+	var above []string
 	for _, nodes := range layers {
-		var ends []string // they shut off what is below, and not their own
-		for _, n := range nodes {
-			if within(shut, n.Path) || isNote(n) {
-				continue
-			}
-			if !n.isDir() || isOpaque(n.file) {
-				ends = append(ends, n.Path)
-			}
-			if _, above := seen[n.Path]; !above && !isWhiteout(&n.st) {
-				seen[n.Path] = n
+		for _, n := range nodes[1:] { // Docker's archives have no entry for the root
+			if !isWhiteout(&n.st) && !isNote(n) && !hidden(above, n.Path[1:]) {
+				all = append(all, n)
 			}
 		}
-		for _, end := range ends {
-			shut[end] = true
-		}
+		above = append(above, procPath(nodes[0].root))
 	}
-	delete(seen, "/") // Docker's archives have no entry for the root
-	return slices.SortedFunc(maps.Values(seen), func(a, b node) int { return byWalk(a.Path, b.Path) })
+	slices.SortFunc(all, func(a, b node) int { return byWalk(a.Path, b.Path) })
+	return all
+}
+
+// hidden reports whether layers do not let through what is below them as name, be it that they have it themselves.
+func hidden(layers []string, name string) bool {
+	return slices.ContainsFunc(layers, func(l string) bool {
+		file, last := look(l, name)
+		return file != "" || last
+	})
 }
 
 // isNote reports whether a file is fuse-overlayfs's way to say that its directory is opaque.
 func isNote(n node) bool {
 	base := path.Base(n.Path)
 	return base == whiteoutPrefix+opaqueName || base == opaqueName && isWhiteout(&n.st)
-}
-
-// within reports whether a path or a directory above it is in the set.
-func within(set map[string]bool, name string) bool {
-	for ; name != "/"; name = path.Dir(name) {
-		if set[name] {
-			return true
-		}
-	}
-	return false
 }

@@ -15,6 +15,5 @@ try 'rm merged/library'
 try 'rm -r merged/cache; mkdir merged/cache'
 try 'cat merged/greeting; ls merged'
 try 'cat image/greeting; ls image'
-try 'cd upper; stat -c "%A %t,%T %n" *'
-cd ..
+try 'ls -la --time-style=+ upper'
 umount merged

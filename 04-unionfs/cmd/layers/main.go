@@ -7,6 +7,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -39,7 +40,9 @@ func main() {
 	if os.Getenv(inside) != "" {
 		run = func() error { return demonstrate(*driver, commands) }
 	}
-	if err := run(); err != nil {
+	if err := run(); errors.As(err, new(*exec.ExitError)) {
+		os.Exit(1) // it has said why
+	} else if err != nil {
 		fmt.Fprintln(os.Stderr, "layers:", err)
 		os.Exit(1)
 	}

@@ -7,6 +7,7 @@ import (
 	chroot "cutaway/01-chroot/exercises"
 	namespaces "cutaway/02-namespaces/exercises"
 	cgroups "cutaway/03-cgroups/exercises"
+	unionfs "cutaway/04-unionfs/exercises"
 	"cutaway/chapters/exercise"
 )
 
@@ -15,6 +16,7 @@ var lists = []exercise.List{
 	chroot.List,
 	namespaces.List,
 	cgroups.List,
+	unionfs.List,
 }
 
 // list finds a chapter's by what somebody may call it: 1, 01, 01-chroot, chroot.
