@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -133,7 +132,11 @@ func (a *app) build(ctx context.Context, f buildFlags, path string) error {
 	if !f.quiet {
 		fmt.Fprintf(a.out, "Sending build context to the engine  %s\n", units.HumanSize(float64(sent.n)))
 	}
-	id, err := a.showBuild(answer.Body, f.quiet)
+	show := a.showBuild
+	if f.quiet {
+		show = a.awaitBuild
+	}
+	id, err := show(answer.Body)
 	if err != nil {
 		return err
 	}
@@ -143,13 +146,23 @@ func (a *app) build(ctx context.Context, f buildFlags, path string) error {
 	return nil
 }
 
-// showBuild shows a build, and returns the image's ID.
-func (a *app) showBuild(r io.Reader, quiet bool) (id string, err error) {
-	var said bytes.Buffer
-	out := io.Writer(a.out)
-	if quiet {
-		out = &said
+// awaitBuild shows the ID, and what was said only if the build fails.
+func (a *app) awaitBuild(r io.Reader) (id string, err error) {
+	var said strings.Builder
+	if _, err = readBuild(r, &said); err != nil {
+		fmt.Fprint(a.err, said.String())
+		return "", err
 	}
+	id = strings.TrimSpace(said.String())
+	_, err = fmt.Fprintln(a.out, id)
+	return id, err
+}
+
+// showBuild shows a build as it goes on.
+func (a *app) showBuild(r io.Reader) (id string, err error) { return readBuild(r, a.out) }
+
+// readBuild writes what a build says, and returns the image's ID.
+func readBuild(r io.Reader, out io.Writer) (id string, err error) {
 	show := newProgress(out) // of a pull
 	defer show.end()
 	for decoder := json.NewDecoder(r); ; {
@@ -160,16 +173,10 @@ func (a *app) showBuild(r io.Reader, quiet bool) (id string, err error) {
 		}
 		switch err := decoder.Decode(&m); {
 		case errors.Is(err, io.EOF):
-			if quiet {
-				id = strings.TrimSpace(said.String())
-				_, err = fmt.Fprintln(a.out, id)
-				return id, err
-			}
 			return id, nil
 		case err != nil:
 			return "", fmt.Errorf("read the progress: %w", err)
 		case m.Failed != nil:
-			_, _ = a.err.Write(said.Bytes())
 			return "", exitError{max(m.Failed.Code, 1), &m.Failed.apiError}
 		case m.Aux != nil:
 			id = m.Aux.ID

@@ -38,12 +38,12 @@ func (b *builder) Run(ctx context.Context, d build.Draft, cmd build.Command) (im
 	}
 	b.builds.hold(made.ID) // its files are needed when it has ended
 	defer b.builds.release(made.ID)
-	keep := b.o.Keep == daemon.KeepAll
 	defer func() {
-		if err != nil && ctx.Err() == nil {
-			keep = b.o.Keep != daemon.KeepNone
+		leave := b.discardRun
+		if failed := err != nil && ctx.Err() == nil; b.o.Keep == daemon.KeepAll || failed && b.o.Keep == daemon.KeepFailed {
+			leave = b.keepRun
 		}
-		err = errors.Join(err, b.leave(made.ID, keep))
+		err = errors.Join(err, leave(made.ID))
 	}()
 	b.say(fmt.Sprintf(" ---> Running in %s\n", made.ID[:12]))
 	status, err := b.perform(ctx, made.ID)
@@ -106,23 +106,26 @@ func (b *builder) perform(ctx context.Context, id string) (status int, err error
 	return int(end.StatusCode), nil
 }
 
-// leave removes the container of a RUN, or leaves it to whoever wants to look at it.
-func (b *builder) leave(id string, keep bool) error {
+// keepRun leaves the container of a RUN to whoever wants to look at it. One that
+// could not be started is gone already.
+func (b *builder) keepRun(id string) error {
 	c, err := b.find(id)
 	if daemon.KindOf(err) == daemon.NotFound {
-		return nil // its start failed, and it went by itself
+		return nil
 	}
-	if err != nil {
+	return c.change(func(r *Record) { r.Host.AutoRemove = false })
+}
+
+// discardRun removes the container of a RUN.
+func (b *builder) discardRun(id string) error {
+	switch err := b.Remove(context.Background(), id, daemon.RemoveOptions{Force: true, Volumes: true}); {
+	case daemon.KindOf(err) == daemon.NotFound:
+	case err != nil:
 		return err
-	}
-	if keep {
-		return c.change(func(r *Record) { r.Host.AutoRemove = false })
-	}
-	err = b.Remove(context.Background(), id, daemon.RemoveOptions{Force: true, Volumes: true})
-	if err == nil {
+	default:
 		b.say(fmt.Sprintf(" ---> Removed intermediate container %s\n", id[:12]))
 	}
-	return err
+	return nil
 }
 
 // textWriter passes text on, whole characters at a time.
