@@ -5,27 +5,27 @@ import (
 	"strings"
 )
 
-// topic is a section of chapters/errors.md.
-type topic string
+// topic is a section of chapters/errors.md, and the chapter with the whole story.
+type topic struct{ id, chapter string }
 
-const (
-	unreadable  topic = "build.Dockerfile"  // what is written cannot be understood
-	unsupported topic = "build.Unsupported" // Docker can, we cannot
-	noFile      topic = "build.NotFound"    // COPY and ADD: the file is not in the context
-	badContext  topic = "build.Context"     // what the client sent cannot be a context
-	noFetch     topic = "build.Fetch"       // ADD: the URL cannot be had
-	badTarget   topic = "build.Target"      // no stage has this name
-	failedRun   topic = "build.Run"         // the command of a RUN failed
+var (
+	unreadable  = topic{"build.Dockerfile", "chapters/05-images.md"}  // what is written cannot be understood
+	unsupported = topic{"build.Unsupported", "chapters/05-images.md"} // Docker can, we cannot
+	noFile      = topic{"build.NotFound", "chapters/05-images.md"}    // COPY and ADD: the file is not there
+	badContext  = topic{"build.Context", "chapters/05-images.md"}     // what the client sent cannot be a context
+	noFetch     = topic{"build.Fetch", "chapters/05-images.md"}       // ADD: the URL cannot be had
+	badTarget   = topic{"build.Target", "chapters/05-images.md"}      // no stage has this name
+	failedRun   = topic{"build.Run", "chapters/05-images.md"}         // the command of a RUN failed
 )
 
-func (t topic) about(err error) error { return &Error{Topic: string(t), Err: err} }
+func (t topic) about(err error) error { return &Error{t, err} }
 
 func (t topic) errorf(format string, args ...any) error { return t.about(fmt.Errorf(format, args...)) }
 
 // Error is an error of the user's: something in the Dockerfile, the context or
 // the options cannot be as it is.
 type Error struct {
-	Topic string // a section of chapters/errors.md
+	topic topic
 	Err   error
 }
 
@@ -36,7 +36,7 @@ func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 // Explain says where to read about it.
-func (e *Error) Explain() (id, chapter string) { return e.Topic, "chapters/05-images.md" }
+func (e *Error) Explain() (id, chapter string) { return e.topic.id, e.topic.chapter }
 
 // LineError says where in which Dockerfile something went wrong.
 type LineError struct {
@@ -75,7 +75,7 @@ func (e *ExitError) Error() string {
 }
 
 // Explain says where to read about it.
-func (e *ExitError) Explain() (id, chapter string) { return string(failedRun), "chapters/05-images.md" }
+func (e *ExitError) Explain() (id, chapter string) { return failedRun.id, failedRun.chapter }
 
 // ExitStatus is that of the command: the client ends with it, too.
 func (e *ExitError) ExitStatus() int { return e.Status }
