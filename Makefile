@@ -69,12 +69,16 @@ book: ## fill the listings and the exercises of the book from the code
 exercise: ## copy a chapter's exercises for you to solve: make exercise CH=01 [DIR=…]
 	@$(GO) run ./chapters/cmd/exercise copy $(CH) $(DIR)
 grade: ## grade your copy by looking at the kernel (root or sudo): make grade CH=01 [DIR=…] [ARGS=--json]
-	@$(GO) build -o bin/exercise ./chapters/cmd/exercise
-	@bin/exercise grade $(filter-out ./...,$(ARGS)) $(CH) $(DIR)
+	@d=$$(mktemp -d); trap 'rm -rf "$$d"' EXIT; $(GO) build -o "$$d" ./chapters/cmd/exercise; \
+	"$$d/exercise" grade $(filter-out ./...,$(ARGS)) $(CH) $(DIR)
 
 .PHONY: bench-start
 bench-start: build ## time "run --rm … true" beside runc, crun, docker and podman, where installed
 	@$(AS_ROOT) final/bench-start
+
+.PHONY: bench-images
+bench-images: build tools ## time the pull of 500 MB beside skopeo and umoci, docker and podman, where installed
+	@$(AS_ROOT) final/bench-images
 
 .PHONY: clean
 clean: ## remove bin/
