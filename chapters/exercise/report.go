@@ -20,12 +20,12 @@ func (r Report) Text(w io.Writer) error {
 		switch e.State {
 		case Passed:
 		case Unsolved:
-			row(w, "found", e.Found)
+			fmt.Fprintln(w, "    not solved yet")
 		case Waits:
 			row(w, "waits for", strings.Join(e.WaitsFor, ", "))
 		case Broken:
-			row(w, "the grader could not do its work", e.Found)
-			row(w, "", e.Output)
+			row(w, "broken", "the grader could not do its work: "+e.Found)
+			row(w, "printed", e.Output)
 		default:
 			row(w, "looked at", e.Check)
 			row(w, "expected", e.Expected)
