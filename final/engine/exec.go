@@ -26,7 +26,8 @@ type Exec struct {
 	container *Container
 	request   container.ExecCreateRequest
 	process   *specs.Process
-	ended     chan struct{} // closed when code is set
+	before    func(*plan.Item) error // called before each step, if set
+	ended     chan struct{}          // closed when code is set
 
 	mu      sync.Mutex // guards what follows
 	plan    *plan.Plan
@@ -136,7 +137,7 @@ func (e *Engine) ExecStart(_ context.Context, id string, o daemon.ExecStartOptio
 		return daemon.Stream{}, daemon.Errorf(daemon.Invalid, "exec failed: unable to start container process: %w", err)
 	}
 	x.mu.Lock()
-	x.running, x.pid = true, running.PID
+	x.running = true
 	x.mu.Unlock()
 	go func() {
 		exit, err := running.Wait()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -160,7 +161,13 @@ func TestAStartThatFailsLeavesNothing(t *testing.T) {
 // background, when its namespace has ended.
 func (w *world) clean(when string) {
 	w.t.Helper()
-	require.Eventually(w.t, func() bool { return len(traces(w.t, w.Engine)) == 0 }, patience, patience/1000, "%s: left are %v", when, traces(w.t, w.Engine))
+	require.Eventually(w.t, func() bool { return len(w.left()) == 0 }, patience, patience/1000, "%s: left are %v", when, w.left())
+}
+
+// left is traces without those of the containers that are to run.
+func (w *world) left() []string {
+	w.t.Helper()
+	return slices.DeleteFunc(traces(w.t, w.Engine), func(what string) bool { return slices.Contains(w.others, what) })
 }
 
 // onlySocket: the file of a socket stays until the container is removed.

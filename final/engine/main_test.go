@@ -44,7 +44,8 @@ const patience = 60 * time.Second
 // world is an engine on temporary directories.
 type world struct {
 	*Engine
-	t *testing.T
+	t      *testing.T
+	others []string // traces of containers that are to run all the time
 }
 
 // open starts an engine that ends with the test, which must have removed its
@@ -60,7 +61,7 @@ func open(t *testing.T) *world {
 	require.NoError(t, err)
 	e, err := Open(Options{DataRoot: filepath.Join(dir, "data"), ExecRoot: filepath.Join(dir, "run")})
 	require.NoError(t, err)
-	w := &world{e, t}
+	w := &world{Engine: e, t: t}
 	t.Cleanup(func() {
 		for _, c := range w.all() {
 			_ = w.Remove(context.Background(), c.look().ID, daemon.RemoveOptions{Force: true, Volumes: true})

@@ -1,10 +1,6 @@
 package engine
 
 import (
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	daemon "cutaway/07-daemon"
@@ -17,7 +13,7 @@ import (
 // An engine that starts takes over what runs, and learns how the others ended meanwhile.
 func TestTheNextEngineTakesOver(t *testing.T) {
 	w := open(t)
-	w.replaced(func() { w.another("terminal") })
+	w.replaced(func() { w.another("terminal, no network") })
 	killed := w.all()[0].look()
 	w.replaced(func() {
 		require.NoError(t, unix.Kill(killed.State.PID, unix.SIGKILL))
@@ -53,10 +49,8 @@ func TestTheNextEngineTakesOver(t *testing.T) {
 // another has an engine in a process of its own start a container, and end.
 func (w *world) another(kind string) {
 	w.t.Helper()
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s:%s:%d", victimEnv, filepath.Dir(w.o.DataRoot), kind, 1<<20))
-	out, err := cmd.CombinedOutput()
-	require.ErrorContains(w.t, err, "exit status 3", "%s", out)
+	out, err := w.obey(orders{Kind: kind, At: 1 << 20})
+	require.ErrorContains(w.t, err, "exit status 3", out)
 }
 
 // replaced ends the engine, does something, and starts the next.
