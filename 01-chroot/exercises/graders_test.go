@@ -1,6 +1,7 @@
 package exercises
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -100,16 +101,14 @@ func openDirectories(g *exercise.G, dir string) string {
 
 func gradeEinval(g *exercise.G) {
 	root := g.Dir("jail")
-	for _, c := range []struct {
-		reason     string
-		errno      error
-		says, hint string
-	}{
-		{"no mount point", unix.EBUSY, "not a mount point", "statx(2) has an attribute for the root of a mount, and a mask that says whether the kernel knows it."},
-		{"shared", unix.EINVAL, "shared", "The root is a mount point this time: what remains is a shared mount, or the initial ramfs."},
+	for _, c := range []struct{ reason, says, hint string }{
+		{"no mount point", "not a mount point", "statx(2) has an attribute for the root of a mount, and a mask that says whether the kernel knows it."},
+		{"shared", "shared", "The root is a mount point this time: what remains is a shared mount, or the initial ramfs."},
 	} {
 		p := g.Start(exercise.Child{Role: "pivot wrongly", Args: []string{c.reason, root}, Attr: inMounts})
-		g.Fails(p.Err, c.errno, "the root's place is wrong: "+c.reason)
+		if !errors.Is(p.Err, unix.EBUSY) { // which of the two depends on what is above
+			g.Fails(p.Err, unix.EINVAL, "the root's place is wrong: "+c.reason)
+		}
 		text := p.Err.Error()
 		g.Check(exercise.Check{
 			Name: c.reason, Want: "what failed, and why: pivot_root " + root + " … " + c.says, Got: told(text, "pivot_root "+root, c.says), Hint: c.hint,

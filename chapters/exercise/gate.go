@@ -80,7 +80,10 @@ func Gate(t *testing.T, l List) {
 }
 
 // with is the same build with a variant in force.
-func (b build) with(variant string) build { b.variant = variant; return b }
+func (b build) with(variant string) build {
+	b.variant = variant
+	return b
+}
 
 // gateCopy makes a learner's copy and compiles it as the module that it is.
 func (l List) gateCopy(t *testing.T, root string) {

@@ -127,6 +127,9 @@ func timeLimit() time.Duration {
 
 // report leaves the result where the tool finds it, and in the test's log.
 func (g *G) report() {
+	if g.Skipped() {
+		return // no grading: only who runs the tests without root gets there
+	}
 	g.result.Output = g.printed()
 	if g.result.State != Passed {
 		g.Logf("check %q\nexpected  %s\nfound     %s\nhint      %s\n%s",
