@@ -33,8 +33,9 @@ type unpacker struct {
 
 	path  string // of the root, as the kernel tells it
 	buf   []byte
-	limit int64 // bytes; no file can be larger
-	size  int64 // bytes in regular files so far
+	limit int64  // bytes; no file can be larger
+	size  int64  // bytes in regular files so far
+	types uint32 // see layer
 
 	made map[string]bool // what this archive made: its whiteouts mean only what is below
 	dirs []stamp         // set last, because each entry in a directory changes its times
@@ -120,6 +121,9 @@ func (u *unpacker) entry(h *tar.Header, content io.Reader) error {
 	}
 	if h.Typeflag == tar.TypeChar && h.Devmajor == 0 && h.Devminor == 0 {
 		return u.whiteout(dir, base, h) // overlay's own: somebody archived an upper directory
+	}
+	if h.Mode&unix.S_IFMT != 0 {
+		u.types = unix.S_IFMT
 	}
 	if err := u.create(dir, name, entry{h, content}); err != nil {
 		if errors.Is(err, errLeftOut) {

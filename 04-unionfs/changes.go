@@ -80,6 +80,7 @@ type node struct {
 	file string
 	root *os.File // of the tree that the file is in
 	st   unix.Stat_t
+	mask uint32 // which bits of the mode an archive gets, beside permissions
 }
 
 func (n node) isDir() bool  { return n.st.Mode&unix.S_IFMT == unix.S_IFDIR }

@@ -114,17 +114,8 @@ func (u *unpacker) hardLink(name, target string) error {
 			return err
 		}
 	}
-	from, err := u.dir(path.Dir(target))
-	if err != nil {
-		return err
-	}
-	to, err := u.open(path.Dir(name))
-	if err != nil {
-		return err
-	}
-	defer to.Close()
-	err = unix.Linkat(int(from.Fd()), path.Base(target), int(to.Fd()), path.Base(name), 0)
-	return os.NewSyscallError("linkat", err)
+	root := int(u.root.Fd()) // neither name has a link on its way
+	return os.NewSyscallError("linkat", unix.Linkat(root, target, root, name, 0))
 }
 
 // copyUp makes a file of a layer below again in this one.

@@ -102,28 +102,24 @@ func openPool(dir string) (*pool, error) {
 		return nil, err
 	}
 	p := &pool{Thin: *thin(dir, 0), lock: lock}
-	if err := patiently(p.activate); err != nil {
+	err = patiently(func() error {
+		data, err := loop(filepath.Join(dir, "data"))
+		if err != nil {
+			return err
+		}
+		defer data.Close()
+		metadata, err := loop(filepath.Join(dir, "metadata"))
+		if err != nil {
+			return err
+		}
+		defer metadata.Close()
+		p.dev, err = activate(p.Pool, p.poolDoes(metadata.Name(), data.Name()))
+		return err
+	})
+	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return p, nil
-}
-
-func (p *pool) activate() error {
-	data, err := loop(filepath.Join(p.Dir, "data"))
-	if data != nil {
-		defer data.Close()
-	}
-	if err != nil {
-		return err
-	}
-	metadata, err := loop(filepath.Join(p.Dir, "metadata"))
-	if metadata != nil {
-		defer metadata.Close()
-	}
-	if err == nil {
-		p.dev, err = activate(p.Pool, p.poolDoes(metadata.Name(), data.Name()))
-	}
-	return err
 }
 
 // poolDoes has blocks of 64 KiB, and errors instead of endless waiting when the pool is full.

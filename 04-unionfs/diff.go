@@ -19,7 +19,8 @@ import (
 // Entries have Docker's form and order, so the archive of a layer that was applied from a Docker or containerd archive
 // is the same to the last bit. Sockets are left out; access times are not recorded; a sparse file is written in full.
 func (s *Store) Diff(id string) (io.ReadCloser, error) {
-	if _, err := s.layer(id); err != nil {
+	l, err := s.layer(id)
+	if err != nil {
 		return nil, err
 	}
 	r, w := io.Pipe()
@@ -27,6 +28,9 @@ func (s *Store) Diff(id string) (io.ReadCloser, error) {
 		w.CloseWithError(s.compare(id, func(c comparison, nodes []node) error {
 			if len(nodes) > 0 && same(c.root, nodes[0]) {
 				nodes = nodes[1:] // Docker's archives have no entry for the root
+			}
+			for i := range nodes {
+				nodes[i].mask = l.Types
 			}
 			return pack(w, nodes)
 		}))
@@ -95,7 +99,10 @@ func header(n node) (*tar.Header, error) {
 		return h, nil
 	case strings.HasPrefix(base, whiteoutPrefix):
 		return nil, fmt.Errorf("archive %q: its name would read as a whiteout", n.Path)
-	case n.isDir():
+	default:
+		h.Mode |= int64(st.Mode & n.mask)
+	}
+	if n.isDir() {
 		h.Name = path.Join(".", name) + "/"
 	}
 	if h.Typeflag = flags[st.Mode&unix.S_IFMT]; h.Typeflag == 0 {
@@ -121,12 +128,6 @@ func describe(h *tar.Header, file string) (err error) {
 			return err
 		}
 	}
-	all, err := xattrs(file)
-	for key, value := range all {
-		if h.PAXRecords == nil {
-			h.PAXRecords = map[string]string{}
-		}
-		h.PAXRecords[paxXattr+key] = value
-	}
+	h.PAXRecords, err = xattrs(file)
 	return err
 }

@@ -30,6 +30,14 @@ func TestDiffIsTheArchiveThatWasApplied(t *testing.T) {
 		h usr/bin/sh usr/bin/ash 0755
 		f usr/bin/su 04755 su
 		p usr/fifo 0600`)
+	typed := archive(t, `
+		d etc 040755
+		f etc/hosts 0100644 localhost
+		l etc/mtab ../proc/self/mounts 0120777
+		d usr 041777
+		f usr/ash 0104755 sh
+		p usr/fifo 010600
+		h usr/sh usr/ash 0104755`) // as Docker and podman write modes
 	second := archive(t, `
 		d . 0700
 		d etc 0755
@@ -42,8 +50,11 @@ func TestDiffIsTheArchiveThatWasApplied(t *testing.T) {
 	for _, name := range []string{"overlay", "vfs"} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, name)
-			stack(t, s, first)
-			require.Equal(t, first, diff(t, s, id(0)))
+			for _, layer := range [][]byte{typed, first} {
+				removeAllLayers(t, s)
+				stack(t, s, layer)
+				require.Equal(t, layer, diff(t, s, id(0)))
+			}
 			if name == "overlay" { // finished trees do not tell opaque from empty, nor a directory that is named from one that is not
 				stack(t, s, first, second)
 				require.Equal(t, second, diff(t, s, id(1)))

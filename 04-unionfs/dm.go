@@ -113,7 +113,8 @@ func loop(file string) (*os.File, error) {
 			continue
 		}
 		if i, err := unix.IoctlLoopGetStatus64(int(dev.Fd())); err == nil && i.Device == st.Dev && i.Inode == st.Ino {
-			return dev, os.NewSyscallError("ioctl LOOP_SET_CAPACITY", unix.IoctlSetInt(int(dev.Fd()), unix.LOOP_SET_CAPACITY, 0)) // the file may have grown
+			_ = unix.IoctlSetInt(int(dev.Fd()), unix.LOOP_SET_CAPACITY, 0) // the file may have grown
+			return dev, nil
 		}
 		_ = dev.Close()
 	}
@@ -131,6 +132,8 @@ func loop(file string) (*os.File, error) {
 		return nil, err
 	}
 	conf := &unix.LoopConfig{Fd: uint32(f.Fd()), Info: unix.LoopInfo64{Flags: unix.LO_FLAGS_AUTOCLEAR}}
-	err = unix.IoctlLoopConfigure(int(dev.Fd()), conf) // EBUSY: somebody else was quicker
-	return dev, os.NewSyscallError("ioctl LOOP_CONFIGURE", err)
+	if err := unix.IoctlLoopConfigure(int(dev.Fd()), conf); err != nil { // EBUSY: somebody else was quicker
+		return nil, errors.Join(os.NewSyscallError("ioctl LOOP_CONFIGURE", err), dev.Close())
+	}
+	return dev, nil
 }

@@ -169,7 +169,7 @@ func TestOverlaysOwnAttributesAreLeftOut(t *testing.T) {
 	require.NoError(t, tw.Close())
 	each(t, func(t *testing.T, s *Store) {
 		dir := mounted(t, s, stack(t, s, archive(t, base), buf.Bytes()))
-		require.Contains(t, tree(t, dir), "d etc 0755 map[user.kept:1]\nf etc/hosts 0644 localhost\n")
+		require.Contains(t, tree(t, dir), "d etc 0755 map[SCHILY.xattr.user.kept:1]\nf etc/hosts 0644 localhost\n")
 	})
 }
 
@@ -244,7 +244,7 @@ func TestDiffDoesNotFollowWhatAContainerSwaps(t *testing.T) {
 	require.NoError(t, s.Fork("box", stack(t, s, archive(t, base))))
 	box := mounted(t, s, "box")
 	script(t, box, "mkdir new; echo mine > new/secret; mkfifo pipe; echo mine > file")
-	require.NoError(t, s.compare("box", func(c comparison, nodes []node) error {
+	require.NoError(t, s.compare("box", func(_ comparison, nodes []node) error {
 		script(t, box, "rm -r new; ln -s "+out+" new")
 		require.ErrorIs(t, pack(io.Discard, nodes), unix.ELOOP)
 		script(t, box, "rm new; mkdir new; mv pipe new/secret")

@@ -21,6 +21,7 @@ type layer struct {
 	Lower  []string `json:"lower,omitempty"`  // links of the layers below, nearest first
 	Size   int64    `json:"size"`             // bytes in the regular files of the archive
 	Device uint32   `json:"device,omitempty"` // devicemapper: the number of its device
+	Types  uint32   `json:"types,omitempty"`  // S_IFMT if the archive's modes had the type of the file in them, as Docker's and podman's have
 
 	dir string // where it is: in layers or, as a draft, in tmp
 }

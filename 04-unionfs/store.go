@@ -129,6 +129,7 @@ func (d *draft) unpack(tarStream io.Reader) (int64, error) {
 	}
 	u := &unpacker{union: d.s.driver.union(), root: root, lowers: d.s.lowers(d.layer)}
 	size, err := u.unpack(tarStream)
+	d.Types = u.types
 	if d.Device != 0 {
 		err = d.full(root, err)
 	}

@@ -37,7 +37,7 @@ func (vfs) create(l, parent *layer) error {
 
 func (vfs) destroy(dir string) error { return os.RemoveAll(dir) }
 
-func (vfs) mount(s *Store, l layer) Mount {
+func (vfs) mount(_ *Store, l layer) Mount {
 	return Mount{Type: "bind", Source: l.diff(), Options: l.mode()}
 }
 

@@ -18,7 +18,7 @@ func foreign(key string) bool {
 		strings.HasPrefix(key, "user.fuseoverlayfs.") || key == "security.selinux"
 }
 
-// xattrs reads the extended attributes of a file; a symbolic link is not followed. No file has none.
+// xattrs reads the extended attributes of a file as PAX records; a symbolic link is not followed. No file has none.
 func xattrs(file string) (map[string]string, error) {
 	buf := make([]byte, 64<<10) // XATTR_LIST_MAX and XATTR_SIZE_MAX: xattr(7)
 	n, err := unix.Llistxattr(file, buf)
@@ -29,7 +29,7 @@ func xattrs(file string) (map[string]string, error) {
 		return nil, &os.PathError{Op: "llistxattr", Path: file, Err: err}
 	}
 	var all map[string]string
-	for _, key := range strings.Split(string(buf[:n]), "\x00") {
+	for key := range strings.SplitSeq(string(buf[:n]), "\x00") {
 		if key == "" || foreign(key) {
 			continue
 		}
@@ -39,7 +39,7 @@ func xattrs(file string) (map[string]string, error) {
 		if all == nil {
 			all = map[string]string{}
 		}
-		all[key] = string(buf[:n])
+		all[paxXattr+key] = string(buf[:n])
 	}
 	return all, nil
 }
