@@ -207,10 +207,10 @@ func (e *Engine) launchExec(x *Exec, s *shim.Shim, stdio shim.Stdio) (*shim.Runn
 	// The shim has done it, as it does Clone: it is the parent.
 	p.Items = append(p.Items, &plan.Item{Lane: plan.Process, Step: birth, State: plan.Done, Took: time.Since(begun)})
 	x.mu.Lock()
-	x.plan = p
+	x.plan, x.pid = p, running.PID
 	x.mu.Unlock()
 	p.Add(plan.Inside, runtime.CompileExec(runtime.Exec{Process: x.process, PID: r.State.PID, Cgroup: group})...)
-	child := plan.Child{Conn: ours}
+	child := plan.Child{Conn: ours, Before: x.before}
 	if err = child.Brief(p); err == nil {
 		err = child.Command(p)
 	}
