@@ -23,6 +23,14 @@ type Builder interface {
 	// failed with that status. When ctx ends, nothing is left but what the steps
 	// before have made.
 	Build(ctx context.Context, o BuildOptions, progress func(jsonstream.Message)) (id string, err error)
+	// PruneBuilds forgets what builds have left for the next one.
+	PruneBuilds(ctx context.Context, o BuildPruneOptions) (build.CachePruneReport, error)
+}
+
+// BuildPruneOptions says how much is forgotten.
+type BuildPruneOptions struct {
+	All     bool // also the steps that led to images with a name
+	Filters Filters
 }
 
 // BuildOptions is POST /build.
@@ -55,7 +63,22 @@ func (s *Server) buildRoutes() []route {
 	if s.engine.Builder == nil {
 		return nil
 	}
-	return []route{{Method: "POST", Path: "/build", Handle: s.build, Long: true}}
+	return []route{
+		{Method: "POST", Path: "/build", Handle: s.build, Long: true},
+		{Method: "POST", Path: "/build/prune", Handle: s.pruneBuilds},
+	}
+}
+
+func (s *Server) pruneBuilds(w http.ResponseWriter, r *http.Request) error {
+	filters, err := ParseFilters(query(r, "filters"))
+	if err != nil {
+		return err
+	}
+	report, err := s.engine.Builder.PruneBuilds(r.Context(), BuildPruneOptions{All: flag(r, "all"), Filters: filters})
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, report)
 }
 
 // build answers with one JSON object for each line, as pull does. Quiet, it says

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	builds "github.com/moby/moby/api/types/build"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/jsonstream"
 	"github.com/stretchr/testify/require"
@@ -16,9 +17,10 @@ import (
 
 // mason remembers what it was asked for, and reads the context.
 type mason struct {
-	asked daemon.BuildOptions
-	got   string
-	err   error
+	asked  daemon.BuildOptions
+	pruned daemon.BuildPruneOptions
+	got    string
+	err    error
 }
 
 func (m *mason) Build(_ context.Context, o daemon.BuildOptions, progress func(jsonstream.Message)) (string, error) {
@@ -27,6 +29,18 @@ func (m *mason) Build(_ context.Context, o daemon.BuildOptions, progress func(js
 	m.got = string(data)
 	progress(jsonstream.Message{Stream: "Step 1/1 : FROM <scratch>\n"})
 	return "sha256:0123456789abcdef", errors.Join(err, m.err)
+}
+
+func (m *mason) PruneBuilds(_ context.Context, o daemon.BuildPruneOptions) (r builds.CachePruneReport, err error) {
+	m.pruned = o
+	return builds.CachePruneReport{CachesDeleted: []string{"a"}, SpaceReclaimed: 7}, nil
+}
+
+func TestBuildsArePruned(t *testing.T) {
+	m := &mason{}
+	r := serve(t, daemon.Engine{Builder: m}).do("POST", `/build/prune?all=1&filters={"until":{"1h":true}}`)
+	require.JSONEq(t, `{"CachesDeleted":["a"],"SpaceReclaimed":7}`, r.body)
+	require.Equal(t, daemon.BuildPruneOptions{All: true, Filters: daemon.Filters{"until": {"1h"}}}, m.pruned)
 }
 
 // brokenRun is a command that ended with 5.

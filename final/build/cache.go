@@ -109,6 +109,19 @@ func (c *Cache) Put(b Built) error {
 	return nil
 }
 
+// Images lists the images that builds have made and that are still there.
+func (c *Cache) Images() (ids []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id := range c.built {
+		if c.has(id) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 // Forget drops what is known of an image, and returns the one below it.
 func (c *Cache) Forget(image string) (parent string, err error) {
 	c.mu.Lock()

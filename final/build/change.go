@@ -53,4 +53,3 @@ func (s *stage) change(line string) error {
 	}
 	return nil
 }
-

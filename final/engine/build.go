@@ -11,6 +11,7 @@ import (
 	daemon "cutaway/07-daemon"
 	"cutaway/final/build"
 
+	api "github.com/moby/moby/api/types/build"
 	"github.com/moby/moby/api/types/jsonstream"
 )
 
@@ -144,4 +145,39 @@ func (e *Engine) forgetStep(id string) (parent string, err error) {
 		return "", err
 	}
 	return parent, nil
+}
+
+// PruneBuilds removes images without a name that builds have made: those that
+// lead nowhere or, with o.All, also those that led to images with one, which stay.
+func (e *Engine) PruneBuilds(ctx context.Context, o daemon.BuildPruneOptions) (report api.CachePruneReport, err error) {
+	passes, err := pruneFilters(o.Filters)
+	if err != nil {
+		return report, err
+	}
+	report.CachesDeleted = []string{}
+	before := e.layerSizes()
+	for _, id := range e.builds.cache.Images() {
+		img, err := e.images.Get(id)
+		if err != nil {
+			continue // it went with another
+		}
+		user, _ := e.userOf(id)
+		if user != "" || len(img.Names) > 0 || !o.All && e.intermediate(img) || !passes(createdAt(img), img.Config.Config.Labels) {
+			continue
+		}
+		gone, err := imageStore{e}.Remove(ctx, id, daemon.ImageRemoveOptions{NoPrune: o.All})
+		if err != nil && daemon.KindOf(err) != daemon.Conflict {
+			return report, err
+		}
+		for _, g := range gone {
+			report.CachesDeleted = append(report.CachesDeleted, g.Deleted)
+		}
+	}
+	after := e.layerSizes()
+	for id, size := range before {
+		if _, still := after[id]; !still {
+			report.SpaceReclaimed += uint64(size)
+		}
+	}
+	return report, nil
 }

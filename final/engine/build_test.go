@@ -211,6 +211,26 @@ func TestTheCacheOutlivesTheEngineAndGoesWithTheImage(t *testing.T) {
 	require.Equal(t, "--", w.build(f, daemon.BuildOptions{}).hits())
 }
 
+func TestWhatBuildsHaveLeftIsPruned(t *testing.T) {
+	w := open(t)
+	f := files{"Dockerfile": "FROM cutaway/toolbox\nRUN echo one > /one\nRUN echo two > /two\n"}
+	w.must(f, daemon.BuildOptions{Tags: []string{"app"}})
+	all := func() int { return len(w.builds.cache.Images()) }
+	failed := w.build(files{"Dockerfile": "FROM cutaway/toolbox\nRUN echo x > /x\nRUN false\n"}, daemon.BuildOptions{Keep: daemon.KeepNone})
+	require.Error(t, failed.err)
+	require.Equal(t, 3, all())
+	report, err := w.PruneBuilds(w.ctx(), daemon.BuildPruneOptions{})
+	require.NoError(t, err)
+	require.Len(t, report.CachesDeleted, 2, "an image and its layer")
+	require.EqualValues(t, 2, report.SpaceReclaimed)
+	require.Equal(t, "++", w.build(f, daemon.BuildOptions{}).hits())
+	_, err = w.PruneBuilds(w.ctx(), daemon.BuildPruneOptions{All: true})
+	require.NoError(t, err)
+	require.Equal(t, 1, all(), "the one with a name")
+	require.Equal(t, "one\ntwo\n", w.in("app", "cat", "/one", "/two"))
+	require.Equal(t, "--", w.build(f, daemon.BuildOptions{}).hits())
+}
+
 // nothingOfBuilds: a build has left no container, no layer, no mount, no file.
 func (w *world) nothingOfBuilds() {
 	w.t.Helper()
