@@ -8,6 +8,7 @@ import (
 	namespaces "cutaway/02-namespaces/exercises"
 	cgroups "cutaway/03-cgroups/exercises"
 	unionfs "cutaway/04-unionfs/exercises"
+	images "cutaway/05-images/exercises"
 	"cutaway/chapters/exercise"
 )
 
@@ -17,6 +18,7 @@ var lists = []exercise.List{
 	namespaces.List,
 	cgroups.List,
 	unionfs.List,
+	images.List,
 }
 
 // list finds a chapter's by what somebody may call it: 1, 01, 01-chroot, chroot.
