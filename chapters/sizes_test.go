@@ -29,7 +29,7 @@ var librarySize = map[string]int{
 	"01-chroot":        300,
 	"02-namespaces":    950,
 	"03-cgroups":       1400,
-	"04-unionfs":       2180,
+	"04-unionfs":       2170,
 	"05-images":        2400,
 	"06-network":       1500,
 	"07-daemon":        2000,
