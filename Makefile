@@ -69,7 +69,7 @@ book: ## fill the listings and the exercises of the book from the code
 exercise: ## copy a chapter's exercises for you to solve: make exercise CH=01 [DIR=…]
 	@$(GO) run ./chapters/cmd/exercise copy $(CH) $(DIR)
 grade: ## grade your copy by looking at the kernel (root or sudo): make grade CH=01 [DIR=…] [ARGS=--json]
-	@d=$$(mktemp -d); trap 'rm -rf "$$d"' EXIT; $(GO) build -o "$$d" ./chapters/cmd/exercise; \
+	@d=$$(mktemp -d); trap 'rm -rf "$$d"' EXIT; $(GO) build -buildvcs=false -o "$$d" ./chapters/cmd/exercise; \
 	"$$d/exercise" grade $(filter-out ./...,$(ARGS)) $(CH) $(DIR)
 
 .PHONY: bench-start

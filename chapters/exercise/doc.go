@@ -29,5 +29,6 @@
 // # Not guaranteed
 //
 // A learner who wants points more than knowledge can have them: graders run the learner's code with the grader's
-// rights. Names and numbers are random, so that answers cannot be written down; that is all.
+// rights. Names and numbers are random, so that answers cannot be written down; that is all. A copy is of one version of the
+// chapter: when the chapter has changed since, the two may not compile together.
 package exercise

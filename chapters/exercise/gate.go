@@ -52,7 +52,7 @@ func Gate(t *testing.T, l List) {
 	}
 	t.Run("copy", func(t *testing.T) { l.gateCopy(t, root) })
 
-	b := build{root: root, chapter: l.Dir, dir: t.TempDir(), limit: usualLimit}
+	b := build{root: root, chapter: l.Dir, dir: t.TempDir(), limit: patientLimit}
 	if b.replace, err = l.variants(root, b.dir, all); err != nil {
 		t.Fatal(err)
 	}
