@@ -102,7 +102,19 @@ func (b *builds) holds(id string) bool {
 	return b.needed[id] > 0
 }
 
-// openBuilds opens the cache, and sweeps up after builds of an earlier engine.
+// endBuilds ends the containers of builds that an earlier engine was in the
+// middle of: nobody waits for them.
+func (e *Engine) endBuilds() error {
+	notes, err := os.ReadDir(e.data("builds"))
+	for _, n := range notes {
+		if c, ferr := e.find(n.Name()); ferr == nil {
+			err = errors.Join(err, e.Remove(context.Background(), c.look().ID, daemon.RemoveOptions{Force: true, Volumes: true}))
+		}
+	}
+	return errors.Join(err, os.RemoveAll(e.data("builds")), os.MkdirAll(e.data("builds"), 0o700))
+}
+
+// openBuilds opens the cache, and takes away what an earlier engine had mounted.
 func (e *Engine) openBuilds() (err error) {
 	views, err := os.ReadDir(e.exec("builds"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -113,7 +125,7 @@ func (e *Engine) openBuilds() (err error) {
 			return err
 		}
 	}
-	if err := errors.Join(os.RemoveAll(e.data("builds")), os.MkdirAll(e.data("builds"), 0o700), os.MkdirAll(e.exec("builds"), 0o711)); err != nil {
+	if err := errors.Join(os.MkdirAll(e.data("builds"), 0o700), os.MkdirAll(e.exec("builds"), 0o711)); err != nil {
 		return err
 	}
 	e.builds.needed = map[string]int{}

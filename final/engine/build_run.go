@@ -38,6 +38,11 @@ func (b *builder) Run(ctx context.Context, d build.Draft, cmd build.Command) (im
 	}
 	b.builds.hold(made.ID) // its files are needed when it has ended
 	defer b.builds.release(made.ID)
+	note := b.data("builds", made.ID) // for the next engine, should this one be killed
+	if err := os.WriteFile(note, nil, 0o600); err != nil {
+		return img, errors.Join(err, b.discardRun(made.ID))
+	}
+	defer os.Remove(note)
 	defer func() {
 		leave := b.discardRun
 		if failed := err != nil && ctx.Err() == nil; b.o.Keep == daemon.KeepAll || failed && b.o.Keep == daemon.KeepFailed {

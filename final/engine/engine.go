@@ -77,6 +77,7 @@ func Open(o Options) (*Engine, error) {
 		{"find the cgroups", e.findGroups},
 		{"open the network", e.openNetwork},
 		{"take over containers", e.restore},
+		{"end what builds were doing", e.endBuilds},
 		{"make cutaway/toolbox", e.addToolbox},
 		{"prepare the network", e.prepareNetwork}, // the last, for it stays when the engine ends
 	} {
