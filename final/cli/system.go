@@ -62,7 +62,7 @@ func printInfo(w io.Writer, i system.Info) {
 	for _, line := range []struct{ name, value string }{
 		{"Images", fmt.Sprint(i.Images)},
 		{"Server Version", i.ServerVersion},
-		{"Storage Driver", i.Driver},
+		{"Storage Driver", driver(i)},
 		{"Logging Driver", i.LoggingDriver},
 		{"Cgroup Driver", i.CgroupDriver},
 		{"Cgroup Version", i.CgroupVersion},
@@ -84,6 +84,15 @@ func printInfo(w io.Writer, i system.Info) {
 	for _, warning := range i.Warnings {
 		fmt.Fprintln(w, warning)
 	}
+}
+
+// driver names the storage driver, and in lines of their own what it says of itself: why it was chosen.
+func driver(i system.Info) string {
+	s := i.Driver
+	for _, about := range i.DriverStatus {
+		s += "\n " + about[0] + ": " + about[1]
+	}
+	return s
 }
 
 // versions is what "version" tells: of this client and, if it answers, of the server.
