@@ -4,15 +4,15 @@
 // processes that are members. Every process is a member of exactly one
 // namespace of each of eight kinds:
 //
-//	kind     what is a process's own             file here       since Linux
-//	mount    the tree of mounts                  propagation.go  2.4.19
-//	uts      hostname, domain name               uts.go          2.6.19
-//	ipc      System V IPC, POSIX queues          cmd/ns/ipc.go   2.6.19
-//	pid      process numbers, PID 1              pid.go          2.6.24
-//	net      interfaces, routes, ports           net.go          2.6.29
-//	user     user and group numbers, privilege   user.go         3.8
-//	cgroup   the root of the cgroup tree         cgroup.go       4.6
-//	time     the boot and monotonic clocks       time.go         5.6
+//	kind     what is a process's own             file here        since Linux
+//	mount    the tree of mounts                  propagation.go   2.4.19
+//	uts      hostname, domain name               uts.go           2.6.19
+//	ipc      System V IPC, POSIX queues          cmd/ns/ipc.go    2.6.19
+//	pid      process numbers, PID 1              pid.go           2.6.24
+//	net      interfaces, routes, ports           net.go           2.6.29
+//	user     user and group numbers, privilege   user.go          3.8
+//	cgroup   the root of the cgroup tree         cgroup.go        4.6
+//	time     the boot and monotonic clocks       time.go          5.6
 //
 // Three system calls change membership, and each is here once:
 //
