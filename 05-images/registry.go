@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,7 +38,7 @@ const (
 // the system's certificates, and plain HTTP with loopback addresses only.
 type Registry struct {
 	Auth     authn.Authenticator  // nil: anonymous; see Credentials
-	Insecure []string             // hosts, as in names ("10.0.0.1:5000"), that may be spoken to by plain HTTP
+	Insecure []string             // hosts, as in names ("10.0.0.1:5000"), or ranges ("10.0.0.0/8"), for which plain HTTP, or any certificate, will do
 	CertsDir string               // HOST/*.crt in it are more roots to trust for that host: Docker's /etc/docker/certs.d
 	Mirrors  []string             // hosts that may have what docker.io has, asked before it, without credentials
 	Trace    func(*http.Response) // sees every answer, to show it; nil: nobody looks
@@ -60,7 +61,7 @@ func (r Registry) connect(ctx context.Context, ref Reference, scopes ...string) 
 		host = hubHost
 	}
 	var options []name.Option
-	if slices.Contains(r.Insecure, host) {
+	if r.insecure(host) {
 		options = append(options, name.Insecure)
 	}
 	reg, err := name.NewRegistry(host, options...)
@@ -111,6 +112,9 @@ func (r Registry) transport(host string) (httpsOnly, error) {
 		return watched{c}, err
 	}
 	t.DisableCompression = true // a digest is about the bytes as they are stored
+	if r.insecure(host) {
+		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // it was asked for
+	}
 	files, err := filepath.Glob(filepath.Join(r.CertsDir, host, "*.crt"))
 	if r.CertsDir == "" || err != nil || len(files) == 0 {
 		return httpsOnly{t, r}, err
@@ -132,6 +136,19 @@ func (r Registry) transport(host string) (httpsOnly, error) {
 	return httpsOnly{t, r}, nil
 }
 
+// insecure tells whether a host was allowed by its name, or by its address.
+func (r Registry) insecure(host string) bool {
+	address, err := netip.ParseAddrPort(host)
+	ip := address.Addr()
+	if err != nil {
+		ip, _ = netip.ParseAddr(host)
+	}
+	return slices.ContainsFunc(r.Insecure, func(allowed string) bool {
+		ips, err := netip.ParsePrefix(allowed)
+		return allowed == host || err == nil && ips.Contains(ip)
+	})
+}
+
 // httpsOnly refuses plain HTTP, be it to a registry, a token server, or where
 // either redirects to, unless the host is this machine or allowed.
 type httpsOnly struct {
@@ -143,7 +160,7 @@ type httpsOnly struct {
 func (h httpsOnly) RoundTrip(req *http.Request) (*http.Response, error) {
 	ip := net.ParseIP(req.URL.Hostname())
 	loopback := req.URL.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if req.URL.Scheme != "https" && !loopback && !slices.Contains(h.Insecure, req.URL.Host) {
+	if req.URL.Scheme != "https" && !loopback && !h.insecure(req.URL.Host) {
 		return nil, fmt.Errorf("%w: %s is neither this machine nor an insecure registry that was allowed", ErrPlainHTTP, req.URL.Host)
 	}
 	resp, err := h.Transport.RoundTrip(req)

@@ -65,9 +65,12 @@ func (a *app) root() *cobra.Command {
 		a.psCommand(), a.logsCommand(), a.inspectCommand(), a.portCommand(), a.explainCommand(),
 		a.stopCommand(), a.restartCommand(), a.killCommand(), a.removeCommand(), a.waitCommand(), a.renameCommand(),
 		a.pauseCommand(), a.unpauseCommand(),
-		a.imagesCommand(), a.buildCommand(), a.pullCommand(), a.removeImageCommand(), a.tagCommand(),
+		a.imagesCommand(), a.buildCommand(), a.pullCommand(), a.pushCommand(), a.removeImageCommand(), a.tagCommand(), a.historyCommand(),
+		a.saveCommand(), a.loadCommand(), a.exportCommand(), a.importCommand(), a.commitCommand(), a.diffCommand(),
+		a.loginCommand(), a.logoutCommand(),
 		a.infoCommand(), a.versionCommand(), a.doctorCommand(), a.daemonCommand(),
 	)
+	root.AddCommand(a.groupCommands()...)
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true // "[OPTIONS]" is where they go
 	}

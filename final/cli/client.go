@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"os"
 	"strings"
+
+	"github.com/moby/moby/api/types/registry"
 )
 
 // apiVersion is spoken without asking: Docker 27's, which every later engine still serves.
@@ -112,7 +114,8 @@ type call struct {
 	method string
 	path   string // without the version
 	query  url.Values
-	body   any // marshalled to JSON, or an io.Reader with a tar archive; nil for none
+	body   any    // marshalled to JSON, or an io.Reader with a tar archive; nil for none
+	auth   string // credentials for a registry, see credentials; "" for none
 }
 
 func (c *client) request(ctx context.Context, what call) (*http.Request, error) {
@@ -126,6 +129,9 @@ func (c *client) request(ctx context.Context, what call) (*http.Request, error) 
 		body = bytes.NewReader(data)
 	}
 	r, err := http.NewRequestWithContext(ctx, what.method, target.String(), body)
+	if err == nil && what.auth != "" {
+		r.Header.Set(registry.AuthHeader, what.auth)
+	}
 	switch {
 	case err != nil:
 	case isTar:

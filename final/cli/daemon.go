@@ -17,6 +17,9 @@ type DaemonOptions struct {
 	DataRoot      string   // kept
 	ExecRoot      string   // gone at the next boot
 	StorageDriver string   // "" = the best that works
+	Insecure      []string // registries, or ranges of addresses, that need no TLS
+	Mirrors       []string // registries to ask before Docker Hub
+	CertsDir      string   // HOST:PORT/*.crt in it are trusted for that registry
 	Ready         func()   // called when all hosts are listened on
 }
 
@@ -33,6 +36,9 @@ func (a *app) daemonCommand() *cobra.Command {
 	fs.StringVar(&o.DataRoot, "data-root", "/var/lib/cutaway", "`directory` of images, containers and volumes")
 	fs.StringVar(&o.ExecRoot, "exec-root", "/run/cutaway", "`directory` of what is gone at the next boot")
 	fs.StringVar(&o.StorageDriver, "storage-driver", "", "how layers are stacked (default: the best that works)")
+	fs.StringArrayVar(&o.Insecure, "insecure-registry", nil, "`HOST[:PORT]`, or a range such as 10.0.0.0/8, that may be spoken to without TLS or with any certificate")
+	fs.StringArrayVar(&o.Mirrors, "registry-mirror", nil, "`address` of a registry to ask before Docker Hub, https://HOST[:PORT]")
+	fs.StringVar(&o.CertsDir, "certs-dir", "/etc/docker/certs.d", "`directory` of HOST[:PORT]/*.crt, certificates to trust for that registry")
 	return c
 }
 

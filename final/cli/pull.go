@@ -8,12 +8,15 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/moby/moby/api/types/jsonstream"
 	"github.com/spf13/cobra"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
+
+	images "cutaway/05-images"
 )
 
 func (a *app) pullCommand() *cobra.Command {
@@ -31,13 +34,22 @@ func (a *app) pullCommand() *cobra.Command {
 			if err := a.pull(c.Context(), o); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(a.out, args[0])
+			_, err := fmt.Fprintln(a.out, canonical(args[0]))
 			return err
 		},
 	}
 	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the name only")
 	c.Flags().StringVar(&o.platform, "platform", "", "os/arch[/variant]")
 	return c
+}
+
+// canonical is a name in full, which docker prints last: docker.io/library/alpine:latest.
+func canonical(name string) string {
+	ref, err := images.ParseReference(name)
+	if err != nil {
+		return name
+	}
+	return ref.String()
 }
 
 // pullOptions says what to pull and where its progress goes.
@@ -48,10 +60,6 @@ type pullOptions struct {
 
 // pull has the daemon fetch an image. Its answer is a stream of JSON objects, one for each thing that happens.
 func (a *app) pull(ctx context.Context, o pullOptions) error {
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
 	repository, tag := splitTag(o.ref)
 	if tag == "" {
 		tag = "latest"
@@ -63,14 +71,11 @@ func (a *app) pull(ctx context.Context, o pullOptions) error {
 	}
 	query := url.Values{"fromImage": {repository}, "tag": {tag}}
 	set(query, "platform", o.platform)
-	answer, err := c.send(ctx, call{method: "POST", path: "/images/create", query: query})
+	auth, err := credentials(repository)
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
-	show := newProgress(o.out)
-	defer show.end()
-	return showMessages(answer.Body, show)
+	return a.progress(ctx, call{method: "POST", path: "/images/create", query: query, auth: auth}, o.out)
 }
 
 // showMessages shows them until the stream ends, or one of them is an error.
@@ -111,6 +116,8 @@ type lines struct{ w io.Writer }
 
 func (l lines) message(m jsonstream.Message) {
 	switch {
+	case m.Stream != "":
+		fmt.Fprint(l.w, m.Stream)
 	case m.Progress != nil && (m.Progress.Current > 0 || m.Progress.Total > 0):
 	case m.ID != "":
 		fmt.Fprintf(l.w, "%s: %s\n", m.ID, m.Status)
@@ -137,7 +144,7 @@ type layerBar struct {
 
 func (b *bars) message(m jsonstream.Message) {
 	counted := m.Progress != nil && m.Progress.Total > 0
-	if m.ID == "" || !counted && b.byID[m.ID] == nil && len(b.byID) == 0 && isTitle(m) {
+	if m.ID == "" || isTitle(m) {
 		b.text(m)
 		return
 	}
@@ -147,19 +154,30 @@ func (b *bars) message(m jsonstream.Message) {
 		layer.bar.SetTotal(m.Progress.Total, false)
 		layer.bar.SetCurrent(m.Progress.Current)
 	}
-	if m.Status == "Pull complete" || m.Status == "Already exists" {
+	if isLast(m) {
 		layer.bar.SetTotal(-1, true)
 	}
 }
 
-// isTitle tells docker's first message ("latest: Pulling from library/alpine") from those of layers.
+// isTitle tells docker's messages about the whole ("latest: Pulling from library/alpine", "latest: digest: …") from
+// those about layers.
 func isTitle(m jsonstream.Message) bool {
-	const title = "Pulling from "
-	return len(m.Status) > len(title) && m.Status[:len(title)] == title
+	return strings.HasPrefix(m.Status, "Pulling from ") || strings.HasPrefix(m.Status, "digest: ")
+}
+
+// isLast tells that nothing more will come of a layer.
+func isLast(m jsonstream.Message) bool {
+	switch m.Status {
+	case "Pull complete", "Already exists", "Pushed", "Layer already exists":
+		return true
+	case "Loading layer":
+		return m.Progress != nil && m.Progress.Current >= m.Progress.Total
+	}
+	return strings.HasPrefix(m.Status, "Mounted from ")
 }
 
 func (b *bars) text(m jsonstream.Message) {
-	line := m.Status
+	line := cmpOr(m.Status, strings.TrimSuffix(m.Stream, "\n"))
 	if m.ID != "" {
 		line = m.ID + ": " + line
 	}

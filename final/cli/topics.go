@@ -14,6 +14,7 @@ type topic struct{ id, chapter string }
 var (
 	noEngine   = topic{"client.NoEngine", "chapters/07-daemon.md"}
 	badHost    = topic{"client.Host", "chapters/07-daemon.md"}
+	badLogin   = topic{"client.Login", "chapters/05-images.md"}
 	noTerminal = topic{"client.Terminal", "chapters/08-final.md"}
 	noObject   = topic{"container.NotFound", "chapters/07-daemon.md"}
 )

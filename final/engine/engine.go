@@ -70,6 +70,7 @@ func Open(o Options) (*Engine, error) {
 		name string
 		do   func() error
 	}{
+		{"check how registries are reached", o.Registries.check},
 		{"lock the data root", e.takeLock},
 		{"copy the engine's binary", e.copyExe},
 		{"open the layers", e.openStores},
@@ -111,6 +112,9 @@ func (e *Engine) Close() error {
 	}
 	if e.net != nil {
 		errs = append(errs, e.net.Close())
+	}
+	if e.layers != nil {
+		errs = append(errs, e.layers.Close())
 	}
 	for _, f := range []*os.File{e.exe, e.lock} {
 		if f != nil {

@@ -134,7 +134,7 @@ func (e imageStore) Pull(ctx context.Context, o daemon.PullOptions, progress fun
 	_, err = e.images.Pull(ctx, ref, images.PullOptions{
 		Platform: platform, Registry: e.registry(o.Auth), Unpack: e.layers, Progress: lines(progress),
 	})
-	return transferError(err)
+	return transferError(err, o.Auth)
 }
 
 // Tag gives an image one more name.

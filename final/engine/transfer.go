@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -20,16 +22,39 @@ import (
 // Registries says how registries are reached: what Docker has in daemon.json.
 type Registries struct {
 	Insecure []string // "HOST:PORT" or a range of addresses, "10.0.0.0/8": plain HTTP and any certificate will do
-	Mirrors  []string // addresses of registries that are asked before Docker Hub
+	Mirrors  []string // addresses of registries that are asked before Docker Hub: "https://HOST:PORT"
 	CertsDir string   // HOST:PORT/ca.crt in it is trusted for that registry; "" = DefaultCertsDir
 }
 
 // DefaultCertsDir is Docker's own.
 const DefaultCertsDir = "/etc/docker/certs.d"
 
+// check refuses what cannot be meant.
+func (r Registries) check() error {
+	for _, mirror := range r.Mirrors {
+		u, err := url.Parse(mirror)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/")+u.RawQuery != "" {
+			return fmt.Errorf("registry mirror %q: want https://HOST[:PORT]", mirror)
+		}
+	}
+	for _, host := range r.Insecure {
+		if _, err := netip.ParsePrefix(host); err != nil && strings.Contains(host, "/") {
+			return fmt.Errorf("insecure registry %q: want HOST[:PORT], or a range of addresses such as 10.0.0.0/8", host)
+		}
+	}
+	return nil
+}
+
 // registry says how to reach one, and as whom.
 func (e *Engine) registry(a registry.AuthConfig) images.Registry {
-	r := images.Registry{Insecure: e.o.Registries.Insecure, Mirrors: e.o.Registries.Mirrors, CertsDir: e.o.Registries.CertsDir}
+	r := images.Registry{Insecure: slices.Clone(e.o.Registries.Insecure), CertsDir: e.o.Registries.CertsDir}
+	for _, mirror := range e.o.Registries.Mirrors {
+		scheme, host, _ := strings.Cut(strings.TrimSuffix(mirror, "/"), "://")
+		r.Mirrors = append(r.Mirrors, host)
+		if scheme == "http" {
+			r.Insecure = append(r.Insecure, host)
+		}
+	}
 	if a.Username+a.Password+a.Auth+a.IdentityToken+a.RegistryToken != "" {
 		r.Auth = authn.FromConfig(authn.AuthConfig{
 			Username: a.Username, Password: a.Password, Auth: a.Auth, IdentityToken: a.IdentityToken, RegistryToken: a.RegistryToken,
@@ -39,8 +64,12 @@ func (e *Engine) registry(a registry.AuthConfig) images.Registry {
 }
 
 // transferError gives what went wrong on the way from or to a registry its kind.
-func transferError(err error) error {
+// Who has no credentials may not even know whether an image is there: that is "not
+// found" for Docker, whose client would ask for a password otherwise.
+func transferError(err error, as registry.AuthConfig) error {
 	switch {
+	case errors.Is(err, images.ErrUnauthorized) && as == (registry.AuthConfig{}):
+		err = daemon.Errorf(daemon.NotFound, "%w", err)
 	case errors.Is(err, images.ErrNotFound):
 		err = daemon.Errorf(daemon.NotFound, "%w", err)
 	case errors.Is(err, images.ErrUnauthorized):
@@ -85,7 +114,7 @@ func (e *Engine) Push(ctx context.Context, o daemon.PushOptions, progress func(j
 	for _, ref := range refs {
 		err := e.images.Push(ctx, ref, images.PushOptions{Registry: e.registry(o.Auth), Progress: lines(progress)})
 		if err != nil {
-			return transferError(err)
+			return transferError(err, o.Auth)
 		}
 	}
 	return nil
@@ -121,11 +150,11 @@ func (e *Engine) Login(ctx context.Context, auth registry.AuthConfig) (registry.
 	host := hostOf(auth.ServerAddress)
 	err := e.registry(auth).Login(ctx, host)
 	if errors.Is(err, images.ErrUnauthorized) {
-		err = daemon.Errorf(daemon.Unauthorized, "login attempt to https://%s/v2/ failed with status: %d %s",
-			host, http.StatusUnauthorized, http.StatusText(http.StatusUnauthorized))
+		err = pullUnauthorized.About(daemon.Errorf(daemon.Unauthorized, "login attempt to https://%s/v2/ failed with status: %d %s",
+			host, http.StatusUnauthorized, http.StatusText(http.StatusUnauthorized)))
 	}
 	if err != nil {
-		return registry.AuthResponse{}, transferError(err)
+		return registry.AuthResponse{}, transferError(err, auth)
 	}
 	return registry.AuthResponse{Status: "Login Succeeded"}, nil
 }

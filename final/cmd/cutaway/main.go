@@ -41,6 +41,7 @@ func run(args []string) int {
 func serve(ctx context.Context, o cli.DaemonOptions) error {
 	return engine.Serve(ctx, engine.Options{
 		Hosts: o.Hosts, DataRoot: o.DataRoot, ExecRoot: o.ExecRoot, StorageDriver: o.StorageDriver, Ready: o.Ready,
+		Registries: engine.Registries{Insecure: o.Insecure, Mirrors: o.Mirrors, CertsDir: o.CertsDir},
 	})
 }
 

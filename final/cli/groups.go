@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// groupCommands are the commands under the names that they have had in docker since 2017, such as "image ls".
+func (a *app) groupCommands() []*cobra.Command {
+	return []*cobra.Command{
+		group("container", "Manage containers",
+			a.attachCommand(), a.commitCommand(), a.createCommand(), a.diffCommand(), a.execCommand(), a.exportCommand(),
+			typed(a.inspectCommand(), "container"), a.killCommand(), a.logsCommand(), as("ls", a.psCommand()), a.pauseCommand(),
+			a.portCommand(), a.containerPruneCommand(), a.renameCommand(), a.restartCommand(), a.removeCommand(), a.runCommand(),
+			a.startCommand(), a.stopCommand(), a.unpauseCommand(), a.waitCommand()),
+		group("image", "Manage images",
+			a.buildCommand(), a.historyCommand(), a.importCommand(), typed(a.inspectCommand(), "image"), a.loadCommand(),
+			as("ls", a.imagesCommand()), a.imagePruneCommand(), a.pullCommand(), a.pushCommand(), as("rm", a.removeImageCommand()),
+			a.saveCommand(), a.tagCommand()),
+		group("system", "Manage the engine",
+			a.usageCommand(), a.infoCommand(), a.systemPruneCommand()),
+	}
+}
+
+func group(name, short string, commands ...*cobra.Command) *cobra.Command {
+	g := &cobra.Command{Use: name + " COMMAND", Short: short, Args: unknownCommand}
+	g.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	g.AddCommand(commands...)
+	for _, c := range commands {
+		c.DisableFlagsInUseLine = true
+	}
+	return g
+}
+
+// as gives a command another name.
+func as(name string, c *cobra.Command) *cobra.Command {
+	_, rest, _ := strings.Cut(c.Use, " ")
+	c.Use, c.Aliases = name+" "+rest, nil
+	return c
+}
+
+// typed is inspect for one kind of things.
+func typed(inspect *cobra.Command, kind string) *cobra.Command {
+	flag := inspect.Flags().Lookup("type")
+	_ = flag.Value.Set(kind) // a string can be set
+	flag.Hidden = true
+	return inspect
+}
