@@ -106,6 +106,9 @@ func gradeEinval(g *exercise.G) {
 		{"shared", "shared", "The root is a mount point this time: what remains is a shared mount, or the initial ramfs."},
 	} {
 		p := g.Start(exercise.Child{Role: "pivot wrongly", Args: []string{c.reason, root}, Attr: inMounts})
+		if p.Err == nil && c.reason == "shared" {
+			break // Pivot.Do made it private, and so there is nothing to explain
+		}
 		if !errors.Is(p.Err, unix.EBUSY) { // which of the two depends on what is above
 			g.Fails(p.Err, unix.EINVAL, "the root's place is wrong: "+c.reason)
 		}
