@@ -35,6 +35,9 @@ func (a *app) explainCommand() *cobra.Command {
 			return exactly(1)(c, args)
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if o.JSON && o.Script || isError && (o.JSON || o.Script) {
+				return usageError(c, errors.New("--json, --script and --error exclude each other"))
+			}
 			if isError {
 				return a.explainError(strings.Join(args, ""), o)
 			}
@@ -44,7 +47,6 @@ func (a *app) explainCommand() *cobra.Command {
 	c.Flags().BoolVar(&isError, "error", false, "explain the error with this ID; without an ID, list them")
 	c.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
 	c.Flags().BoolVar(&o.Script, "script", false, "print a script that makes the same container by hand")
-	c.MarkFlagsMutuallyExclusive("json", "script", "error")
 	return c
 }
 

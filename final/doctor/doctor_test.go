@@ -35,6 +35,12 @@ func TestThisMachineIsExamined(t *testing.T) {
 	}
 }
 
+func TestGroupsThatOnlyRootMayMakeAreNoProblem(t *testing.T) {
+	p := machine(t, map[string]string{"proc/self/mountinfo": "31 23 0:28 / /sys/fs/cgroup rw,relatime - cgroup2 cgroup2 rw\n"})
+	require.True(t, p.hasCgroups())
+	require.False(t, machine(t, map[string]string{"proc/self/mountinfo": "1 0 0:1 / / rw - ext4 /dev/vda rw\n"}).hasCgroups())
+}
+
 func TestOldKernelsAreAProblem(t *testing.T) {
 	for release, want := range map[string]Verdict{
 		"4.19.0-20-amd64": Problem, "5.11.9": Problem, "5.12.0": Fine, "6.1.0-18-amd64": Fine, "odd": Note,

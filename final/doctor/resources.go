@@ -16,9 +16,13 @@ import (
 )
 
 // cgroupMode: all three work; none does not.
-func cgroupMode(Patient) Finding {
+func cgroupMode(p Patient) Finding {
 	f := Finding{Name: "cgroups", Verdict: Fine}
 	s, err := cgroups.Detect()
+	if err != nil && !isRoot() && p.hasCgroups() {
+		f.Found = "mounted; which groups can be made only root can try"
+		return f
+	}
 	if err != nil {
 		f.Verdict, f.Found = Problem, err.Error()
 		f.Means, f.Remedy = "nothing can be limited or counted, so no container starts", "mount -t cgroup2 none /sys/fs/cgroup"
@@ -34,10 +38,22 @@ func cgroupMode(Patient) Finding {
 	return f
 }
 
+// hasCgroups tells whether a hierarchy is mounted, writable or not. The type
+// stands behind the dash:
+//
+//	31 23 0:28 / /sys/fs/cgroup rw,relatime - cgroup2 cgroup2 rw
+func (p Patient) hasCgroups() bool {
+	return strings.Contains(p.read("proc/self/mountinfo"), " - cgroup")
+}
+
 // cgroupControllers: without one, its options are errors.
-func cgroupControllers(Patient) Finding {
+func cgroupControllers(p Patient) Finding {
 	f := Finding{Name: "controllers", Verdict: Fine}
 	s, err := cgroups.Detect()
+	if err != nil && !isRoot() && p.hasCgroups() {
+		f.Found = "only root can ask"
+		return f
+	}
 	if err != nil {
 		f.Verdict, f.Found, f.Remedy = Problem, "none", "see cgroups"
 		return f

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	chroot "cutaway/01-chroot"
 	cgroups "cutaway/03-cgroups"
+	network "cutaway/06-network"
 	"cutaway/final/plan"
 	"cutaway/final/rootfs"
 	"cutaway/final/volume"
@@ -104,4 +106,24 @@ func TestUsersAreTheContainersOwn(t *testing.T) {
 
 func TestAPlanThatMakesNoContainerHasNoScript(t *testing.T) {
 	require.ErrorIs(t, Script(os.Stderr, plan.New("x")), errNoContainer)
+}
+
+func TestLongPathsHaveNames(t *testing.T) {
+	id := strings.Repeat("4f2a", 16)
+	p := plan.New(id)
+	p.Add(plan.Wire, network.Namespace{Path: "/run/netns/" + id})
+	p.Add(plan.Inside, chroot.Pivot{Root: "/data/containers/" + id + "/rootfs"})
+	names, apply := Abbreviate(p)
+	require.Equal(t, []string{"ID=" + id, "D=/data", "C=$D/containers/$ID", "R=$C/rootfs", "N=/run/netns/$ID"}, names)
+	for command, want := range map[string]string{
+		"cd /data/containers/" + id + "/rootfs && ls": "cd $R && ls",
+		"cat /data/containers/" + id + "/rootfs/x":    "cat $R/x",
+		"cat /data/containers/" + id + "/hosts":       "cat $C/hosts",
+		"ls /data/layers /database":                   "ls $D/layers /database",
+		"nsenter --net=/run/netns/" + id + " ip link": "nsenter --net=$N ip link",
+		"mkdir /sys/fs/cgroup/" + id:                  "mkdir /sys/fs/cgroup/$ID",
+		"echo '/data/x'":                              "echo '/data/x'",
+	} {
+		require.Equal(t, want, apply(command))
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	chroot "cutaway/01-chroot"
+	network "cutaway/06-network"
 	"cutaway/final/plan"
 )
 
@@ -18,20 +19,28 @@ type short struct {
 	replacer *strings.Replacer
 }
 
-// shorten finds what is worth a name: the container's ID, its tree and its
-// directory.
+// shorten finds what is worth a name: the container's ID, the data root, the
+// container's directory and tree in it, and its network namespace.
 func shorten(p *plan.Plan) *short {
 	s := &short{}
 	var pairs []string
+	name := func(name, path string) {
+		value := strings.NewReplacer(pairs...).Replace(path)
+		s.used = append(s.used, variable{name, value})
+		pairs = append([]string{path + "/", "$" + name + "/"}, pairs...) // the longest comes first
+		if strings.HasSuffix(path, p.Container) || name == "R" {         // it is named alone, too
+			pairs = append([]string{path, "$" + name}, pairs...)
+		}
+	}
+	name("ID", p.Container)
 	if pivot, ok := plan.Find[chroot.Pivot](p); ok {
 		dir := filepath.Dir(pivot.Root)
-		s.used = append(s.used, variable{"C", dir}, variable{"R", "$C/" + filepath.Base(pivot.Root)})
-		pairs = append(pairs, pivot.Root, "$R", dir+"/", "$C/")
+		name("D", filepath.Dir(filepath.Dir(dir)))
+		name("C", dir)
+		name("R", pivot.Root)
 	}
-	s.used = append([]variable{{"ID", p.Container}}, s.used...)
-	pairs = append(pairs, p.Container, "$ID")
-	if len(s.used) > 1 {
-		s.used[1].value = strings.ReplaceAll(s.used[1].value, p.Container, "$ID")
+	if ns, ok := plan.Find[network.Namespace](p); ok {
+		name("N", ns.Path)
 	}
 	s.replacer = strings.NewReplacer(pairs...)
 	return s

@@ -133,15 +133,15 @@ func (pg *page) step(s Step, short *short) {
 		pg.wrap(strings.Join(append(s.Pages, place, s.Chapter), "  "), "      ", dim)
 	}
 	if s.Failure != nil {
-		pg.failure(s.Failure)
+		pg.failure(s.Failure, short)
 	}
 }
 
 // failure says why a step failed, and what usually causes it.
-func (pg *page) failure(f *plan.Failure) {
-	pg.wrap("failed: "+f.Message, "      ", red)
+func (pg *page) failure(f *plan.Failure, short *short) {
+	pg.wrap("failed: "+short.apply(f.Message), "      ", red)
 	if f.Call != "" {
-		pg.wrap(strings.TrimSpace(fmt.Sprintf("system call %s %s", f.Call, f.Path)), "      ", red)
+		pg.wrap(strings.TrimSpace(fmt.Sprintf("system call %s %s", f.Call, short.apply(f.Path))), "      ", red)
 	}
 	if f.Errno != 0 {
 		pg.wrap(fmt.Sprintf("errno %d: %s", int(f.Errno), f.Errno), "      ", red)
