@@ -2,6 +2,7 @@ package build
 
 import (
 	"cmp"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -43,9 +44,7 @@ func (v *variables) platform(target string) {
 		v.defaults[prefix+"PLATFORM"], v.defaults[prefix+"OS"] = value, parts[0]
 		v.defaults[prefix+"ARCH"], v.defaults[prefix+"VARIANT"] = parts[1], parts[2]
 	}
-	for name, value := range v.defaults {
-		v.args[name] = value // before the first FROM they need no ARG
-	}
+	maps.Copy(v.args, v.defaults) // before the first FROM they need no ARG
 }
 
 // inStage is what a stage begins with: no ARG of the file's head is seen in it
