@@ -40,7 +40,7 @@ func TestSessionsOfTheBookPrintWhatItSays(t *testing.T) {
 // withoutMachine takes away what differs from one machine, shell or kernel to another: controllers, the numbers of hierarchies, and
 // how an interactive shell speaks.
 func withoutMachine(session string) string {
-	for _, expr := range []string{`(?m)^cpuset .*`, `(?m)^\d+:`, `(?m)^-?bash: (line \d+: )?`, `(?m)^.*Killed.*\n`} {
+	for _, expr := range []string{`(?m)^cpuset .*`, `(?m)^\d+:`, `(?m)^-?bash: (line \d+: )?`, `(?m)^.*Killed.*\n`, `(?m)^cat: .*: `} {
 		session = regexp.MustCompile(expr).ReplaceAllString(session, "")
 	}
 	return session
