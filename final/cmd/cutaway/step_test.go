@@ -275,3 +275,26 @@ func TestCtrlCAtTheQuestionUndoesEverything(t *testing.T) {
 	require.Error(t, cmd.Wait())
 	require.Equal(t, 130, cmd.ProcessState.ExitCode())
 }
+
+func TestWhoStandsBetweenStepsIsToldOfAnEndFromElsewhere(t *testing.T) {
+	const name = "ended-elsewhere"
+	s, cmd := onScreen(t, "run", "--rm", "--name", name, "--step", image, "sh")
+	s.until(prompt)
+	s.say("c pivot\n")
+	s.until(prompt)
+	require.Error(t, exec.Command(filepath.Join(bin, "cutaway"), "-H", host, "rename", name, "other").Run(), "it does not wait")
+	cutaway(t, "stop", name)
+	s.until("everything is undone")
+	s.until("explain --error container.Stepped")
+	require.Error(t, cmd.Wait())
+	require.Equal(t, 125, cmd.ProcessState.ExitCode())
+	require.Empty(t, cutaway(t, "ps", "-aq", "--filter", "name="+name))
+}
+
+func TestAnErrorBeforeTheFirstStopSaysWhereToReadOn(t *testing.T) {
+	id := cutaway(t, "run", "-d", "-p", "18099:80", image, "sleep", "1000")
+	out, err := exec.Command(filepath.Join(bin, "cutaway"), "-H", host, "run", "--rm", "--step", "-p", "18099:80", image, "true").CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "see chapters/06-network.md, or: cutaway explain --error port.Allocated")
+	cutaway(t, "rm", "-f", id)
+}
