@@ -2,10 +2,7 @@
 . chapters/scripts/session.bash
 scratch
 umask 022
-mkdir -p image/cache
-echo "a library" > image/library
-echo hello > image/greeting
-echo old > image/cache/old
+try 'mkdir -p image/cache; echo hello > image/greeting; echo "a library" > image/library; echo old > image/cache/old'
 try 'find image -type f'
 try 'mkdir upper work merged'
 try 'mount -t overlay overlay -o lowerdir=image,upperdir=upper,workdir=work merged'
