@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -24,17 +25,19 @@ type PullOptions struct {
 // [ErrPlainHTTP], or those of the network.
 func (s *Store) Pull(ctx context.Context, ref Reference, o PullOptions) (img Image, err error) {
 	p := &pull{Store: s, reporter: newReporter(o.Progress), ref: ref, o: o}
+	var missed strings.Builder // whatever one mirror lacks, the next may have
 	if ref.Domain == DefaultDomain {
-		for _, host := range o.Mirrors { // whatever one of them lacks, the next may have
-			mirror := p.o.Registry
+		for _, host := range o.Mirrors {
+			mirror := o.Registry
 			mirror.Auth = nil
 			if img, err = p.run(ctx, mirror, host); err == nil {
 				return img, nil
 			}
+			fmt.Fprintf(&missed, " (mirror %s: %v)", host, err)
 		}
 	}
 	if img, err = p.run(ctx, o.Registry, ref.Domain); err != nil {
-		return Image{}, fmt.Errorf("pull %s: %w", ref.Familiar(), errors.Join(ctx.Err(), err))
+		return Image{}, fmt.Errorf("pull %s: %w%s", ref.Familiar(), errors.Join(ctx.Err(), err), &missed)
 	}
 	return img, nil
 }

@@ -210,3 +210,31 @@ func TestCredentialsAreThoseOfDockersClient(t *testing.T) {
 		require.Equal(t, want, got.Username+":"+got.Password, image)
 	}
 }
+
+func TestMirrorsAreAskedFirstAndToldNothing(t *testing.T) {
+	empty, mirror := newServer(t), newServer(t)
+	img := simple(t, "a=1")
+	mirror.push(t, "library/web", img)
+	var leaked sync.Map
+	for _, srv := range []*server{empty, mirror} {
+		srv.setMeddle(func(_ http.ResponseWriter, r *http.Request) bool {
+			if h := r.Header.Get("Authorization"); h != "" {
+				leaked.Store(h, true)
+			}
+			return false
+		})
+	}
+	r := images.Registry{Auth: anna, Mirrors: []string{empty.host, mirror.host}}
+	got, err := pull(t, newStore(t), parse(t, "web"), images.PullOptions{Registry: r, Unpack: newTrees()})
+	require.NoError(t, err)
+	require.Equal(t, id(t, img), got.ID)
+	require.Equal(t, []string{"web:latest"}, got.Names, "it is docker.io's image, whoever sent it")
+	require.NotEmpty(t, empty.requests("/manifests/"))
+	leaked.Range(func(h, _ any) bool { t.Errorf("a mirror got %q", h); return true })
+
+	// What no mirror has is asked of docker.io, which is not there in this namespace; the error tells of all.
+	_, err = pull(t, newStore(t), parse(t, "absent"), images.PullOptions{Registry: r})
+	require.ErrorContains(t, err, "registry-1.docker.io")
+	require.ErrorContains(t, err, "mirror "+mirror.host)
+	require.NotErrorIs(t, err, images.ErrNotFound)
+}

@@ -2,15 +2,11 @@ package images_test
 
 import (
 	"bytes"
-	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"cutaway/chapters/lab"
 
@@ -31,40 +27,8 @@ func tool(t *testing.T, args ...string) string {
 	return out.String()
 }
 
-// dockerRegistry starts Debian's docker-registry on the loopback of this test's
-// own network namespace, and returns its host.
-func dockerRegistry(t *testing.T) string {
-	t.Helper()
-	lab.NeedProgram(t, "docker-registry")
-	l, err := net.Listen("tcp", "127.0.0.1:0") // to find a free port
-	require.NoError(t, err)
-	host := l.Addr().String()
-	require.NoError(t, l.Close())
-	dir := t.TempDir()
-	config := filepath.Join(dir, "config.yml")
-	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil,
-		"version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %q}\n", dir, host), 0o644))
-	var log bytes.Buffer
-	cmd := exec.Command("docker-registry", "serve", config)
-	cmd.Stdout, cmd.Stderr = &log, &log
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	require.Eventually(t, func() bool {
-		resp, err := http.Get("http://" + host + "/v2/")
-		if err != nil {
-			return false
-		}
-		return resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
-	}, patience, 20*time.Millisecond, "docker-registry does not answer")
-	http.DefaultClient.CloseIdleConnections()
-	return host
-}
-
 func TestDockerRegistryTakesAndGives(t *testing.T) {
-	host, dir, u := dockerRegistry(t), t.TempDir(), newTrees()
+	host, dir, u := dockerRegistry(t, "", ""), t.TempDir(), newTrees()
 	s := openStore(t, dir)
 	ref := parse(t, host+"/team/web:1")
 	made := imageOf(t, layerOf(t, compression.GZip, tarOf("base="+noise(1, 1<<20))), layerOf(t, compression.ZStd, tarOf("b=2")))
@@ -92,7 +56,7 @@ func TestDockerRegistryTakesAndGives(t *testing.T) {
 }
 
 func TestSkopeoAndTheStoreReadEachOther(t *testing.T) {
-	host, dir := dockerRegistry(t), t.TempDir()
+	host, dir := dockerRegistry(t, "", ""), t.TempDir()
 	s := openStore(t, dir)
 	img, err := s.Add(simple(t, "a=1", "b=2"), "web:1", nil)
 	require.NoError(t, err)
