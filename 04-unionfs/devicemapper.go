@@ -43,8 +43,8 @@ const (
 // probe makes the pool and the base, if need be. The pool would go after each use and come back with the next, if the store did not
 // hold it.
 func (devicemapper) probe(dir string) (io.Closer, error) {
-	if _, err := os.Stat(control); err != nil {
-		return nil, fmt.Errorf("no device-mapper in this kernel, or its module dm_mod is not loaded: %w", err)
+	if err := unix.Access(control, unix.R_OK|unix.W_OK); err != nil {
+		return nil, fmt.Errorf("%s cannot be used (is dm_mod in this kernel, and are you root of the machine?): %w", control, err)
 	}
 	dir = filepath.Join(dir, "pool")
 	if err := poolFiles(dir); err != nil {
