@@ -21,8 +21,8 @@
 // A script makes the same namespaces, mounts, limits, network and privileges,
 // but some things a shell cannot say, or not well:
 //
-//   - a terminal of the container's own: the process has the one of the script;
-//   - the standard streams are not given to the container's user;
+//   - the standard streams are given to the container's user only if they are a
+//     terminal;
 //   - the rules for devices on cgroup v2, which are a program (BPF);
 //   - variables of the environment that bash has for itself: IFS, PWD, OLDPWD,
 //     SHLVL, UID and _, if the container sets them, may arrive changed, and

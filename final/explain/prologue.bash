@@ -102,6 +102,16 @@ identify() {
     done
 }
 
+# terminal: open a terminal of the container's /dev/pts, where script(1) finds it, and hold its other end.
+# shellcheck disable=SC2016 # for the shell of script(1)
+terminal() {
+    mount --bind "$R/dev/pts" /dev/pts
+    exec script --quiet --command 'echo $$ >"$T/holder"; exec sleep infinity' /dev/null
+}
+
+# hang_up: end that; what was written to it is still copied.
+hang_up() { { kill "$(cat "$T/holder")" && wait "$TERMINAL"; } 2>/dev/null; }
+
 # remove_bridge NAME, remove_table NAME: unless somebody else has come to use it.
 remove_bridge() { [ -n "$(ip -oneline link show master "$1")" ] || ip link delete "$1"; }
 remove_table() { nft list table ip "$1" | grep -q elements || nft delete table ip "$1"; }

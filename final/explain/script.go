@@ -203,14 +203,34 @@ func (s *script) finish() {
 	}
 	s.comment("Job control is off, so that the terminal is shared; <&0, or bash would give it /dev/null for input.")
 	s.line("%s%s bash -euo pipefail -c enter 3<\"$T/go\" 4>\"$T/ready\" <&0 &", s.joins(), clone)
+	s.line("%s", birth)
+	if s.hasTerminal() {
+		s.line("%s", hold)
+	}
 	s.line("%s", epilogue)
 }
 
-// epilogue goes with prologue.bash.
-const epilogue = `JOB=$!
+// birth is what follows the start of the process.
+const birth = `JOB=$!
 exec 5>"$T/go" 6<"$T/ready"
-read -r PID <&6                # as the host numbers it
-read -r _ <&6                  # all is in place, and it waits
+read -r PID <&6                # as the host numbers it`
+
+// hold opens a terminal for the process and copies between it and the script's
+// own, as a shim does.
+const hold = `
+read -r _ <&6                  # its /dev/pts is there
+nsenter --target "$PID" --mount unshare --mount bash -euo pipefail -c terminal 5>&- 6<&- <&0 &
+TERMINAL=$!
+later hang_up
+until [ -s "$T/holder" ]; do
+    kill -0 "$TERMINAL"
+    sleep 0.05
+done
+echo >&5                       # the terminal is there
+`
+
+// epilogue goes with prologue.bash.
+const epilogue = `read -r _ <&6                  # all is in place, and it waits
 
 # chroot.Pivot, from outside: it moves the root of every process in that mount namespace. The old tree then lies on
 # top of the new one; whoever comes in by nsenter is in it, with all of the host's tools, and takes it away.

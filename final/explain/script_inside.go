@@ -80,7 +80,7 @@ func (s *script) build() {
 	}
 	s.indent = ""
 	s.line("}")
-	s.line("export -f place mount_point entry identify enter build")
+	s.line("export -f place mount_point entry identify terminal enter build")
 }
 
 // within writes one step that is done inside. Everything is done before the
@@ -98,7 +98,7 @@ func (s *script) within(it *plan.Item, rest []*plan.Item) {
 	case plan.Workdir:
 		s.line("at=$(place %s)\nmkdir -p \"$at\"\ncd \"$at\"", quote(it.Step.(plan.Workdir).Path))
 	case shim.Terminal:
-		s.line("# Not done here: the terminal is the one that this script has. For a new one: %s", step)
+		s.terminal(step)
 	case security.Bounding, security.Capabilities, security.NoNewPrivileges:
 		s.line("# (by setpriv, below)")
 	case security.User:
@@ -174,7 +174,30 @@ func (s *script) user(u security.User) {
 		words = append(words, quote(g))
 	}
 	s.line("%s\numask %04o", strings.Join(words, " "), u.Umask)
+	if s.hasTerminal() {
+		s.line("chown \"$uid:$gid\" /dev/fd/0")
+		return
+	}
 	s.line("# Not done here: to give the standard streams to the user. They are yours.")
+}
+
+func (s *script) hasTerminal() bool {
+	_, ok := plan.Find[shim.Terminal](s.plan)
+	return ok
+}
+
+// terminal writes how the process gets the terminal that the script opens for
+// it, when it is told that /dev/pts is there.
+func (s *script) terminal(t shim.Terminal) {
+	s.line("echo >&4      # the script opens the first terminal of this /dev/pts")
+	s.line("read -ru 3    # it has")
+	s.line("exec <>\"$R/dev/pts/0\" >&0 2>&0")
+	if t.Rows != 0 || t.Columns != 0 {
+		s.line("stty rows %d columns %d", t.Rows, t.Columns)
+	}
+	if t.Console {
+		s.line("install --mode=600 /dev/null \"$R/dev/console\"\nmount --bind \"$R/dev/pts/0\" \"$R/dev/console\"")
+	}
 }
 
 // exec writes the end of build: privileges, environment, waiting, program.
@@ -211,11 +234,10 @@ func (s *script) exec(e plan.Exec) {
 	for _, a := range e.Args {
 		args = append(args, quote(a))
 	}
+	s.line("# It has a session of its own, so that no key of the script's terminal sends it a signal.")
 	session := "setsid "
-	if _, ok := plan.Find[shim.Terminal](s.plan); ok {
-		session = "" // it would lose the terminal
-	} else {
-		s.line("# It has a session of its own, so that no key of the script's terminal sends it a signal.")
+	if s.hasTerminal() {
+		session += "--ctty "
 	}
 	s.line("exec %senv --ignore-environment --default-signal \"${environment[@]}\" \\", session)
 	s.line("    \"$setpriv\" \"${privileges[@]}\" \\")

@@ -113,6 +113,7 @@ var kindsByHand = map[string][]string{
 	"limits":                    {"-m", "64m", "--memory-reservation", "32m", "--cpus", "0.5", "--cpu-shares", "512", "--cpuset-cpus", "0", "--pids-limit", "50", "--ulimit", "nofile=100:200", "--oom-score-adj", "300", image},
 	"port, environment, place":  {"-p", "18080:80", "-p", "127.0.0.1:18081:81", "-p", "18082:82/udp", "-e", "A=b c", "-e", "Q='\"$x\\", "-e", "N=1\n2", "-e", "a.b=c", "-w", "/var/some where", image},
 	"volume, user, read-only":   {"-v", "VOLUME:/data", "-v", "VOLUME:/more:ro", "-v", "named:/etc", "-v", "fresh:/not/there", "-u", "guest", "--read-only", image},
+	"terminal":                  {"-t", "-u", "guest", image},
 	"user by number and groups": {"-u", "1234:tty", "--group-add", "guest", "--group-add", "77", image},
 	"no network, capabilities":  {"--network", "none", "--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--cap-add", "SETUID", "--security-opt", "no-new-privileges", image},
 	"hostname, tmpfs, sysctl":   {"--hostname", "box", "--tmpfs", "/scratch:size=1m,mode=700", "--sysctl", "net.ipv4.ip_unprivileged_port_start=80", image},
