@@ -21,9 +21,15 @@ type entry struct {
 
 var errLeftOut = errors.New("left out")
 
-// create makes the file name in dir, in place of what is there.
+// create makes the file name in dir, in place of what is there. Mostly that is nothing: to look first would cost a call
+// for each file.
 func (u *unpacker) create(dir *os.File, name string, e entry) error {
 	fd, base := int(dir.Fd()), path.Base(name)
+	if e.Typeflag == tar.TypeReg {
+		if err := u.file(dir, base, e); !errors.Is(err, unix.EEXIST) {
+			return err
+		}
+	}
 	if keep, err := u.clear(dir, name, e.Typeflag); keep || err != nil {
 		return err
 	}
