@@ -132,6 +132,9 @@ func parseMount(asked mount.Mount) (container.MountPoint, error) {
 		if asked.BindOptions != nil && asked.BindOptions.Propagation != "" {
 			m.Propagation = asked.BindOptions.Propagation
 		}
+		if o := asked.BindOptions; o != nil && (o.NonRecursive || o.ReadOnlyNonRecursive) {
+			return m, fmt.Errorf("bind-recursive: cutaway binds what is mounted below too, and read-only if the bind is; leave it out")
+		}
 		mayMake := asked.BindOptions != nil && asked.BindOptions.CreateMountpoint
 		if _, err := os.Stat(m.Source); err != nil && !mayMake {
 			return m, fmt.Errorf("bind source path does not exist: %s", m.Source)
@@ -160,7 +163,7 @@ func (e *Engine) binds(r Record, files string) []specs.Mount {
 			options[1] = string(m.Propagation)
 		}
 		if !m.RW {
-			options = append(options, "ro")
+			options = append(options, "rro") // with the mounts below, as Docker does since 25.0
 		}
 		list = slices.DeleteFunc(list, func(f specs.Mount) bool { return f.Destination == m.Destination })
 		list = append(list, specs.Mount{Source: m.Source, Destination: m.Destination, Type: "bind", Options: options})

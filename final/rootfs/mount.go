@@ -131,7 +131,7 @@ func (m Mount) String() string {
 	if o.is(unix.MS_REMOUNT) { // here "bind" is an option: the mount's flags, not the file system's
 		return "mount" + with(m.Options) + " " + target
 	}
-	cmds := []string{"mkdir -p " + target, "mount -t " + m.Type + with(append(o.tree, o.rest...)) + " " + source + " " + target}
+	cmds := []string{"mkdir -p " + target, "mount -t " + m.Type + with(o.rest) + " " + source + " " + target}
 	if o.is(unix.MS_BIND) {
 		how := "--bind"
 		if o.is(unix.MS_REC) {
@@ -139,11 +139,15 @@ func (m Mount) String() string {
 		}
 		cmds = []string{
 			fmt.Sprintf("{ [ -d %[1]s ] && mkdir -p %[2]s || touch %[2]s; }", source, target),
-			"mount " + how + with(o.tree) + " " + source + " " + target,
+			"mount " + how + " " + source + " " + target,
 		}
 		if o.rest != nil {
 			cmds = append(cmds, "mount"+with(append([]string{"remount", "bind"}, o.rest...))+" "+target)
 		}
+	}
+	if o.tree != nil { // mount(8) has "ro=recursive" since util-linux 2.39; before, it ignores that word
+		again := "mount" + with(append([]string{"remount", "bind"}, o.tree...))
+		cmds = append(cmds, fmt.Sprintf(`findmnt -rno TARGET -R %s | while read -r m; do %s "$(printf %%b "$m")"; done`, target, again))
 	}
 	for _, mode := range o.modes {
 		cmds = append(cmds, fmt.Sprintf("mount --make-%s %s", mode, target))

@@ -146,22 +146,31 @@ func tryWrite(path string) error {
 
 func TestReadOnlyBindReachesTheMountsBelowOnlyAsRRO(t *testing.T) {
 	lab.NeedKernel(t, "5.12", "mount_setattr")
-	for option, want := range map[string]error{"ro": nil, "rro": unix.EROFS} {
+	byShell := func(s namespaces.Step) error { return exec.Command("bash", "-ec", s.String()).Run() }
+	for _, row := range []struct {
+		option string
+		do     func(namespaces.Step) error
+		want   error
+	}{
+		{"ro", namespaces.Step.Do, nil}, {"rro", namespaces.Step.Do, unix.EROFS}, {"ro", byShell, nil}, {"rro", byShell, unix.EROFS},
+	} {
 		dir := t.TempDir()
 		var top, below error
 		err := inMounts(func() error {
 			if err := do(
-				Mount{Root: dir, Source: "tmpfs", Target: "/source/below", Type: "tmpfs"},
-				Mount{Root: dir, Source: dir + "/source", Target: "/target", Options: []string{"rbind", option}},
+				Mount{Root: dir, Source: "tmpfs", Target: "/source/be low", Type: "tmpfs"},
 			); err != nil {
 				return err
 			}
-			top, below = tryWrite(dir+"/target/file"), tryWrite(dir+"/target/below/file")
+			if err := row.do(Mount{Root: dir, Source: dir + "/source", Target: "/target", Options: []string{"rbind", row.option}}); err != nil {
+				return err
+			}
+			top, below = tryWrite(dir+"/target/file"), tryWrite(dir+"/target/be low/file")
 			return nil
 		})
 		require.NoError(t, err)
-		require.ErrorIs(t, top, unix.EROFS, option)
-		require.Equal(t, want, below, option)
+		require.ErrorIs(t, top, unix.EROFS, row.option)
+		require.Equal(t, row.want, below, row.option)
 	}
 }
 
@@ -257,7 +266,7 @@ func TestBindInAUserNamespaceKeepsLockedFlags(t *testing.T) {
 func TestMountIsMountForAShell(t *testing.T) {
 	require.Equal(t, `mkdir -p /r/proc && mount -t proc -o nosuid,noexec proc /r/proc`,
 		Mount{Root: "/r", Source: "proc", Target: "/proc", Type: "proc", Options: []string{"nosuid", "noexec"}}.String())
-	require.Equal(t, `{ [ -d '/my data' ] && mkdir -p /r/d || touch /r/d; } && mount --rbind -o ro=recursive '/my data' /r/d && mount --make-rslave /r/d`,
+	require.Equal(t, `{ [ -d '/my data' ] && mkdir -p /r/d || touch /r/d; } && mount --rbind '/my data' /r/d && findmnt -rno TARGET -R /r/d | while read -r m; do mount -o remount,bind,ro "$(printf %b "$m")"; done && mount --make-rslave /r/d`,
 		Mount{Root: "/r", Source: "/my data", Target: "/d", Options: []string{"rbind", "rro", "rslave"}}.String())
 }
 

@@ -50,7 +50,7 @@ type options struct {
 	below uint64         // what to set in the whole tree
 	modes []string       // of propagation, in their order
 	data  []string       // what only the file system knows: "mode=755", "size=64m"
-	tree  []string       // below, in the words of mount(8)
+	tree  []string       // the words for below, without their "r"
 	rest  []string       // all words but those for modes, below and "bind"
 }
 
@@ -66,7 +66,7 @@ func parse(words []string) *options {
 			o.modes = append(o.modes, word)
 		case recursive[word] != 0:
 			o.below |= recursive[word]
-			o.tree = append(o.tree, word[1:]+"=recursive") // since util-linux 2.39
+			o.tree = append(o.tree, word[1:])
 		case word == "bind" || word == "rbind":
 			o.toggle(word)
 		default:

@@ -58,7 +58,7 @@ var mountFlags = map[string]string{
 func mount(s rootfs.Mount) []want {
 	target := path.Join("/", s.Root, s.Target)
 	var set, data, modes []string
-	clears := false
+	clears, below := false, ""
 	for _, word := range s.Options {
 		flag, known := mountFlags[word]
 		switch {
@@ -66,6 +66,8 @@ func mount(s rootfs.Mount) []want {
 			set = append(set, strings.Split(flag, "|")...)
 		case known:
 			clears = true
+		case word == "rro":
+			below = "MOUNT_ATTR_RDONLY"
 		case propagations[word] != "":
 			modes = append(modes, propagations[word])
 		default:
@@ -93,6 +95,9 @@ func mount(s rootfs.Mount) []want {
 		}
 		if len(own) > 0 || clears || has("MS_RELATIME") {
 			list = append(list, must("mount_setattr "+target, own...))
+		}
+		if below != "" {
+			list = append(list, must("mount_setattr "+target, "AT_RECURSIVE", "attr_set="+below))
 		}
 	default:
 		list = append(list, must(strings.Join([]string{"mount", s.Type, s.Source, "on", target, all, strings.Join(data, ",")}, " ")))
