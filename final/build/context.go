@@ -172,6 +172,7 @@ func Receive(archive io.Reader, dir string) error {
 		return badContext.errorf("read the context: %w", err)
 	}
 	r := receiver{Root: root}
+	defer r.forget()
 	for in := tar.NewReader(plain); ; {
 		h, err := in.Next()
 		if errors.Is(err, io.EOF) {
@@ -236,6 +237,31 @@ func Trim(dir string) error {
 type receiver struct {
 	*os.Root
 	dirs []stamp
+
+	last     *os.Root // the directory of the last file: the next one is mostly there, too
+	lastName string
+}
+
+// in opens the directory of a file, and makes it if need be.
+func (r *receiver) in(dir string) (*os.Root, error) {
+	if r.last != nil && r.lastName == dir {
+		return r.last, nil
+	}
+	r.forget()
+	if err := r.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	var err error
+	r.last, err = r.OpenRoot(dir)
+	r.lastName = dir
+	return r.last, err
+}
+
+func (r *receiver) forget() {
+	if r.last != nil {
+		r.last.Close()
+		r.last = nil
+	}
 }
 
 // stamp is what a directory gets at last: what is put into it changes its time,
@@ -253,27 +279,21 @@ func (r *receiver) entry(h *tar.Header, content io.Reader) error {
 		return err
 	}
 	mode := h.FileInfo().Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
-	if h.Typeflag == tar.TypeDir {
+	switch h.Typeflag {
+	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+		return r.file(name, stamp{mode: mode, time: h.ModTime}, content)
+	case tar.TypeDir:
 		r.dirs = append(r.dirs, stamp{name, mode, h.ModTime})
 		return r.MkdirAll(name, 0o755)
 	}
-	if err := r.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+	r.forget() // it may have been what this entry takes the place of
+	err = errors.Join(r.MkdirAll(filepath.Dir(name), 0o755), r.clear(name))
+	switch {
+	case err != nil:
 		return err
-	}
-	if err := r.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	switch h.Typeflag {
-	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
-		f, err := r.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(f, content)
-		return errors.Join(err, f.Chmod(mode), f.Close(), r.Chtimes(name, h.ModTime, h.ModTime))
-	case tar.TypeSymlink:
+	case h.Typeflag == tar.TypeSymlink:
 		return r.Symlink(h.Linkname, name)
-	case tar.TypeLink:
+	case h.Typeflag == tar.TypeLink:
 		target, err := inside(h.Linkname)
 		if err != nil {
 			return err
@@ -281,4 +301,33 @@ func (r *receiver) entry(h *tar.Header, content io.Reader) error {
 		return r.Link(target, name)
 	}
 	return errors.New("a context has files, directories and links; leave this one out with " + ignoreFile)
+}
+
+// clear makes room: the last entry of a name counts.
+func (r *receiver) clear(name string) error {
+	if err := r.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// file makes a regular file.
+func (r *receiver) file(name string, s stamp, content io.Reader) error {
+	dir, err := r.in(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	base := filepath.Base(name)
+	const flags = os.O_CREATE | os.O_EXCL | os.O_WRONLY
+	f, err := dir.OpenFile(base, flags, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		if err = dir.Remove(base); err == nil {
+			f, err = dir.OpenFile(base, flags, 0o600)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, content)
+	return errors.Join(err, f.Chmod(s.mode), f.Close(), dir.Chtimes(base, s.time, s.time))
 }
