@@ -6,6 +6,7 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/system"
 )
 
@@ -18,6 +19,8 @@ type Upkeep interface {
 	PruneImages(ctx context.Context, f Filters) (image.PruneReport, error)
 	// PruneContainers removes all containers that do not run.
 	PruneContainers(ctx context.Context, f Filters) (container.PruneReport, error)
+	// PruneNetworks removes networks that no container uses.
+	PruneNetworks(ctx context.Context, f Filters) (network.PruneReport, error)
 }
 
 // DiskUsageOptions says of what to tell.
@@ -31,8 +34,9 @@ func (s *Server) upkeepRoutes() []route {
 	}
 	return []route{
 		{Method: "GET", Path: "/system/df", Handle: s.diskUsage},
-		{Method: "POST", Path: "/images/prune", Handle: s.pruneImages},
-		{Method: "POST", Path: "/containers/prune", Handle: s.pruneContainers},
+		{Method: "POST", Path: "/images/prune", Handle: prune(s.engine.Upkeep.PruneImages)},
+		{Method: "POST", Path: "/containers/prune", Handle: prune(s.engine.Upkeep.PruneContainers)},
+		{Method: "POST", Path: "/networks/prune", Handle: prune(s.engine.Upkeep.PruneNetworks)},
 	}
 }
 
@@ -56,26 +60,17 @@ func (s *Server) diskUsage(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, http.StatusOK, usage)
 }
 
-func (s *Server) pruneImages(w http.ResponseWriter, r *http.Request) error {
-	filters, err := ParseFilters(query(r, "filters"))
-	if err != nil {
-		return err
+// prune answers with what was removed.
+func prune[Report any](remove func(context.Context, Filters) (Report, error)) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		filters, err := ParseFilters(query(r, "filters"))
+		if err != nil {
+			return err
+		}
+		report, err := remove(r.Context(), filters)
+		if err != nil {
+			return err
+		}
+		return reply(w, http.StatusOK, report)
 	}
-	report, err := s.engine.Upkeep.PruneImages(r.Context(), filters)
-	if err != nil {
-		return err
-	}
-	return reply(w, http.StatusOK, report)
-}
-
-func (s *Server) pruneContainers(w http.ResponseWriter, r *http.Request) error {
-	filters, err := ParseFilters(query(r, "filters"))
-	if err != nil {
-		return err
-	}
-	report, err := s.engine.Upkeep.PruneContainers(r.Context(), filters)
-	if err != nil {
-		return err
-	}
-	return reply(w, http.StatusOK, report)
 }

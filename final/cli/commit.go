@@ -90,7 +90,7 @@ func (a *app) historyCommand() *cobra.Command {
 	fs := c.Flags()
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "show IDs only")
 	fs.BoolVar(&f.noTrunc, "no-trunc", false, "show everything in full")
-	fs.BoolVarP(&f.human, "human", "H", true, "show times and sizes as people read them")
+	fs.BoolVar(&f.human, "human", true, "show times and sizes as people read them")
 	fs.StringVar(&f.format, "format", "", "\"json\", \"table TEMPLATE\" or a Go template")
 	fs.StringVar(&f.platform, "platform", "", "os/arch[/variant]: fail if the image is for another one")
 	return c

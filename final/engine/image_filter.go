@@ -51,21 +51,20 @@ func (e imageStore) limit(key, value string) (time.Time, error) {
 	return createdAt(img), imageError(err, value)
 }
 
-// named selects those names that fit one of the patterns, with or without their
-// tag. Without patterns, all fit, and an image without a name.
-func named(names, patterns []string) (fit []string, ok bool) {
-	if len(patterns) == 0 {
-		return orNone(names), true
-	}
-	fit = slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+// named selects those names and digests of an image that fit one of the patterns, with or
+// without their tag. Without patterns, all fit, and an image without a name.
+func named(img images.Image, patterns []string) (names, digests []string, ok bool) {
+	unfit := func(name string) bool {
 		ref, err := images.ParseReference(name)
-		return err != nil || !slices.ContainsFunc(patterns, func(pattern string) bool {
+		return len(patterns) > 0 && (err != nil || !slices.ContainsFunc(patterns, func(pattern string) bool {
 			whole, _ := path.Match(pattern, name)
 			part, _ := path.Match(pattern, ref.FamiliarName())
 			return whole || part
-		})
-	})
-	return fit, len(fit) > 0
+		}))
+	}
+	names = slices.DeleteFunc(slices.Clone(orNone(img.Names)), unfit)
+	digests = slices.DeleteFunc(slices.Clone(orNone(img.Digests)), unfit)
+	return names, digests, len(patterns) == 0 || len(names)+len(digests) > 0
 }
 
 // sharedSizes counts, for each image, the bytes in layers that others have, too.

@@ -57,12 +57,12 @@ func (e imageStore) List(_ context.Context, o daemon.ImageListOptions) ([]image.
 	}
 	list := []image.Summary{}
 	for _, img := range all {
-		names, fit := named(img.Names, o.Filters["reference"])
+		names, digests, fit := named(img, o.Filters["reference"])
 		if !fit || !passes(img) || !o.All && e.intermediate(img) {
 			continue
 		}
 		list = append(list, image.Summary{
-			ID: img.ID, RepoTags: names, RepoDigests: orNone(img.Digests), Created: createdAt(img).Unix(),
+			ID: img.ID, RepoTags: names, RepoDigests: digests, Created: createdAt(img).Unix(),
 			Size: e.unpackedSize(img), SharedSize: shared(img), Containers: users[img.ID], Labels: img.Config.Config.Labels,
 		})
 	}

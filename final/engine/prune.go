@@ -15,6 +15,7 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
+	"github.com/moby/moby/api/types/network"
 )
 
 // drop frees an unpacked layer. A container that stands on it keeps it.
@@ -137,6 +138,11 @@ func (e *Engine) PruneContainers(ctx context.Context, f daemon.Filters) (contain
 		}
 	}
 	return report, nil
+}
+
+// PruneNetworks has nothing to remove: all networks are the engine's own.
+func (*Engine) PruneNetworks(context.Context, daemon.Filters) (network.PruneReport, error) {
+	return network.PruneReport{NetworksDeleted: []string{}}, nil
 }
 
 func isTrue(v string) bool {

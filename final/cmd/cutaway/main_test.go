@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +18,7 @@ import (
 
 	"cutaway/chapters/lab"
 
+	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -126,11 +131,22 @@ func removeBridges() error {
 	return err
 }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata") }
+
+// Docker's own client works with the engine, and so do the tools that read and write images.
+func TestScriptsOfTheStockClient(t *testing.T) {
+	for _, program := range []string{"docker", "skopeo", "umoci"} {
+		lab.NeedProgram(t, program)
+	}
+	runScripts(t, "testdata/stock")
+}
+
+func runScripts(t *testing.T, dir string) {
+	registry := newRegistry(t)
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata",
+		Dir:                 dir,
 		RequireExplicitExec: true,
-		Setup:               func(env *testscript.Env) error { return setup(env) },
+		Setup:               func(env *testscript.Env) error { return setup(env, registry) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":   code,
 			"retry":  retry,
@@ -139,8 +155,26 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// setup gives a script the client, a name of its own for containers ($C) and the engine's directory.
-func setup(env *testscript.Env) error {
+// newRegistry is a registry on the loopback of the tests' network namespace; its one user is joe, password "secret".
+func newRegistry(t *testing.T) (host string) {
+	keep := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "joe" || password != "secret" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+			http.Error(w, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`, http.StatusUnauthorized)
+			return
+		}
+		keep.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// setup gives a script the client, a name of its own for containers ($C), the engine's socket and a registry.
+func setup(env *testscript.Env, registry string) error {
+	env.Setenv("REGISTRY", registry)
+	env.Setenv("DOCKER_HOST", host)
+	env.Setenv("DOCKER_CONFIG", env.WorkDir)
 	env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
 	env.Setenv("CUTAWAY_HOST", host)
 	env.Setenv("I", image)
