@@ -21,6 +21,7 @@ type Key struct {
 	Step   string   // the instruction, with its variables filled in
 	Args   []string `json:",omitempty"` // NAME=VALUE: build arguments that a RUN sees
 	Files  string   `json:",omitempty"` // digest of what COPY or ADD brings
+	System string   `json:",omitempty"` // os/arch/variant, if no image below says it
 }
 
 // sum is a name for the key.

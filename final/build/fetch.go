@@ -13,7 +13,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // isURL tells what ADD has to fetch.
@@ -75,16 +74,9 @@ func (b *builder) fetch(ctx context.Context, from string, c copying) (src source
 	return src, errors.Join(err, c.verify(src))
 }
 
-// patience is how long a server may be silent.
-const patience = time.Minute
-
 // download stores what a URL names in a file that only root can read, with the
 // time that the server says.
 func download(ctx context.Context, from, to string) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	silent := time.AfterFunc(patience, cancel)
-	defer silent.Stop()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
 		return err
@@ -101,7 +93,7 @@ func download(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(f, progressing{answer.Body, silent})
+	_, err = io.Copy(f, answer.Body)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
@@ -109,19 +101,6 @@ func download(ctx context.Context, from, to string) error {
 		return os.Chtimes(to, t, t)
 	}
 	return nil
-}
-
-// progressing puts an alarm off whenever something comes.
-type progressing struct {
-	io.Reader
-	alarm *time.Timer
-}
-
-// Read reads.
-func (p progressing) Read(b []byte) (int, error) {
-	n, err := p.Reader.Read(b)
-	p.alarm.Reset(patience)
-	return n, err
 }
 
 // verify compares a file with --checksum.

@@ -109,7 +109,9 @@ func (s *stage) expand(c instructions.Command) error {
 
 // make takes the image that is known to come of a step, or makes it.
 func (s *stage) make(ctx context.Context, k Key, how func(context.Context, Draft) (Image, error)) error {
-	k.Parent = s.image.ID
+	if k.Parent = s.image.ID; k.Parent == "" {
+		k.System = s.config.OS + "/" + s.config.Architecture + "/" + s.config.Variant
+	}
 	if img, ok := s.known(ctx, k); ok {
 		s.Out(" ---> Using cache\n")
 		s.stand(img)

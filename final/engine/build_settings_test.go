@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -80,6 +81,16 @@ func TestArgumentsHaveTheirScopes(t *testing.T) {
 		b, _ := w.must(files{"Dockerfile": row.text + "\n"}, daemon.BuildOptions{Args: map[string]*string{"GIVEN": new("given"), "no_proxy": new("local")}})
 		require.Equal(t, []string{"/x -rw-r--r-- 0:0 " + row.want + "\n"}, w.tree(b.id, "x"), name)
 	}
+}
+
+func TestAnImageOfNothingIsForAPlatform(t *testing.T) {
+	w := open(t)
+	f := files{"Dockerfile": "FROM scratch\nCOPY one /\n", "one": "1"}
+	_, host := w.must(f, daemon.BuildOptions{})
+	require.Equal(t, runtime.GOARCH, host.Architecture)
+	b, other := w.must(f, daemon.BuildOptions{Platform: "linux/arm/v7"})
+	require.Equal(t, []string{"linux", "arm", "v7"}, []string{other.OS, other.Architecture, other.Variant})
+	require.Equal(t, "-", b.hits())
 }
 
 func TestABaseImageMayWantMoreDone(t *testing.T) {

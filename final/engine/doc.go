@@ -14,7 +14,8 @@
 //	                                remove
 //
 // create → create.go; start → start.go and compose.go; the end → exit.go; stop
-// and kill → stop.go; remove → remove.go.
+// and kill → stop.go; remove → remove.go. A build makes and runs containers in
+// the same way: build_run.go.
 //
 // # On disk
 //
@@ -22,6 +23,8 @@
 //	         images/                    an OCI image layout          (05-images)
 //	         layers/                    unpacked, and the containers' (04-unionfs)
 //	         volumes/                                                (final/volume)
+//	         cache/IMAGE.json                which step of a build made it (final/build)
+//	         builds/                         contexts of builds that go on
 //	         containers/ID/container.json   the record; without it there is no container
 //	                       config.json      what was asked of the runtime: an OCI bundle
 //	                       plan.json, journal   its steps, and how far they got
@@ -31,6 +34,7 @@
 //	ExecRoot/netns/ID                   its network namespace        (06-network)
 //	         shims/ID                   the socket of its shim
 //	         network/                   addresses given out
+//	         builds/                    images that builds look into, mounted
 //
 // # An engine that is killed
 //
