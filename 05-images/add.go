@@ -81,10 +81,7 @@ func (a addition) counted(l Layer, blob io.Reader) io.Reader {
 	if a.report == nil {
 		return blob
 	}
-	p := Progress{ID: short(l.Digest), Status: "Loading layer", Total: l.Size}
-	return io.TeeReader(blob, writerFunc(func(piece []byte) (int, error) {
-		p.Current += int64(len(piece))
-		a.report.report(p)
-		return len(piece), nil
-	}))
+	return counted(blob, func(n int64) {
+		a.report.report(Progress{ID: short(l.Digest), Status: "Loading layer", Current: n, Total: l.Size})
+	})
 }

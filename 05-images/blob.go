@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path"
@@ -19,9 +20,12 @@ import (
 var ErrDigest = errors.New("digest mismatch")
 
 func digestOf(b []byte) string {
-	sum := sha256.Sum256(b)
-	return "sha256:" + hex.EncodeToString(sum[:])
+	sum := sha256.New()
+	sum.Write(b)
+	return sumOf(sum)
 }
+
+func sumOf(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil)) }
 
 // short is how people see a digest: Docker's twelve digits.
 func short(digest string) string { return strings.TrimPrefix(digest, "sha256:")[:12] }

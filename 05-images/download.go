@@ -3,7 +3,6 @@ package images
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -106,7 +105,7 @@ func (d *download) fetch(ctx context.Context, from *session) error {
 	_, err = io.CopyBuffer(io.MultiWriter(d.file, sum, writerFunc(d.arrived)), rest, make([]byte, pipeSize))
 	if err == nil {
 		d.tell(StatusVerifying, 0)
-		err = checkDigest(d.layer.Digest, "sha256:"+hex.EncodeToString(sum.Sum(nil)))
+		err = checkDigest(d.layer.Digest, sumOf(sum))
 	}
 	if errors.Is(err, ErrSize) || errors.Is(err, ErrDigest) { // there is no use in continuing this
 		os.Remove(d.file.Name())

@@ -2,11 +2,9 @@ package images
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"slices"
@@ -103,8 +101,6 @@ func (s *Store) pack(layer io.Reader) (l Layer, release func(), err error) {
 	})
 	return l, release, err
 }
-
-func sumOf(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil)) }
 
 // image writes the documents.
 func (d Draft) image(layers []Layer) (Image, error) {

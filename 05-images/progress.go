@@ -1,6 +1,7 @@
 package images
 
 import (
+	"io"
 	"sync"
 	"time"
 )
@@ -22,6 +23,16 @@ type Progress struct {
 	ID             string // a layer's short digest, a tag for the first line, "" for lines about all
 	Status         string
 	Current, Total int64 // bytes; Total is 0 where there is nothing to count
+}
+
+// counted tells after each piece how many bytes of r have been read.
+func counted(r io.Reader, tell func(n int64)) io.Reader {
+	n := int64(0)
+	return io.TeeReader(r, writerFunc(func(p []byte) (int, error) {
+		n += int64(len(p))
+		tell(n)
+		return len(p), nil
+	}))
 }
 
 const reportEvery = 100 * time.Millisecond
@@ -51,3 +62,9 @@ func (r *reporter) report(p Progress) {
 	}
 	r.to(p)
 }
+
+// writerFunc is a function as an [io.Writer].
+type writerFunc func(p []byte) (int, error)
+
+// Write calls the function.
+func (w writerFunc) Write(p []byte) (int, error) { return w(p) }

@@ -171,20 +171,8 @@ type upload struct {
 func (u *upload) Compressed() (io.ReadCloser, error) {
 	u.opened = true
 	f, err := u.Layer.Compressed()
-	n := int64(0)
-	counted := writerFunc(func(p []byte) (int, error) {
-		n += int64(len(p))
-		u.sent(n)
-		return len(p), nil
-	})
 	return struct {
 		io.Reader
 		io.Closer
-	}{io.TeeReader(f, counted), f}, err
+	}{counted(f, u.sent), f}, err
 }
-
-// writerFunc is a function as an [io.Writer].
-type writerFunc func(p []byte) (int, error)
-
-// Write calls the function.
-func (w writerFunc) Write(p []byte) (int, error) { return w(p) }

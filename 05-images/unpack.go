@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/bzip2"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -82,7 +81,7 @@ func (l Layer) copyVerified(w io.Writer, tar io.Reader) error {
 	if _, err := io.CopyBuffer(io.MultiWriter(sum, w), onlyReader{tar}, make([]byte, pipeSize)); err != nil {
 		return err
 	}
-	if err := checkDigest(l.DiffID, "sha256:"+hex.EncodeToString(sum.Sum(nil))); err != nil {
+	if err := checkDigest(l.DiffID, sumOf(sum)); err != nil {
 		return fmt.Errorf("DiffID: %w", err)
 	}
 	return nil
