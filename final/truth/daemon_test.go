@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long anything may take on a busy machine.
-const patience = 120 * time.Second
+const patience = 300 * time.Second
 
 // calls is what strace looks at: every call that changes namespaces, mounts,
 // cgroups, links, rules, identity or files, and those that tell which file a

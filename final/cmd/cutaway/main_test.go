@@ -28,7 +28,7 @@ import (
 const image = "cutaway/toolbox"
 
 // patience is how long anything may take on a busy machine.
-const patience = 60 * time.Second
+const patience = 180 * time.Second
 
 // The tests drive the real binary: one daemon for all of them, in namespaces of its own.
 func TestMain(m *testing.M) {

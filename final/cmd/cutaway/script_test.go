@@ -46,6 +46,9 @@ func hand(t *testing.T, script string) *byHand {
 			_ = h.cmd.Process.Signal(unix.SIGTERM)
 			h.exit()
 		}
+		if t.Failed() {
+			t.Logf("the script said: %s", &h.out)
+		}
 	})
 	return h
 }
