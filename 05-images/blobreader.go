@@ -59,7 +59,7 @@ func (b *blobReader) open() error {
 	if b.at > 0 {
 		header.Set("Range", fmt.Sprintf("bytes=%d-%d", b.at, b.size-1))
 	}
-	resp, err := b.get(b.ctx, b.ref.Path+"/blobs/"+b.digest, header)
+	resp, err := b.get(b.ctx, b.ref.Path+"/blobs/"+b.digest, header) //nolint:bodyclose // Close does
 	if err != nil {
 		return err
 	}

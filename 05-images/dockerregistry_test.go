@@ -32,9 +32,9 @@ import (
 )
 
 // dockerRegistry starts Debian's docker-registry on the loopback of this test's
-// own network namespace, and returns its host. http and auth are sections of its
+// own network namespace, and returns its host. secure and auth are parts of its
 // configuration.
-func dockerRegistry(t *testing.T, http, auth string) string {
+func dockerRegistry(t *testing.T, secure, auth string) string {
 	t.Helper()
 	lab.NeedProgram(t, "docker-registry")
 	l, err := net.Listen("tcp", "127.0.0.1:0") // to find a free port
@@ -45,7 +45,7 @@ func dockerRegistry(t *testing.T, http, auth string) string {
 	config := filepath.Join(dir, "config.yml")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil,
 		"version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %q%s}\n%s\n",
-		dir, host, http, auth), 0o644))
+		dir, host, secure, auth), 0o644))
 	var log bytes.Buffer
 	cmd := exec.Command("docker-registry", "serve", config)
 	cmd.Stdout, cmd.Stderr = &log, &log

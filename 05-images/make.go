@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -130,11 +131,7 @@ func hashOf(digest string) v1.Hash {
 // ociLayer is the OCI's name for what Docker calls a kind of layer: an image of
 // ours has an OCI manifest, whatever the image below had.
 func ociLayer(kind types.MediaType) types.MediaType {
-	switch kind {
-	case types.DockerLayer:
-		return types.OCILayer
-	case types.DockerUncompressedLayer:
-		return types.OCIUncompressedLayer
-	}
-	return kind
+	return cmp.Or(map[types.MediaType]types.MediaType{
+		types.DockerLayer: types.OCILayer, types.DockerUncompressedLayer: types.OCIUncompressedLayer,
+	}[kind], kind)
 }

@@ -63,7 +63,7 @@ func (p *push) run(ctx context.Context, r Registry) error {
 	for _, repo := range p.sources {
 		scopes = append(scopes, "repository:"+repo+":pull")
 	}
-	r.Trace = p.watch(r.Trace)
+	r.Trace = p.watch(r.Trace) //nolint:bodyclose // who asked does
 	to, err := r.connect(ctx, p.ref, scopes...)
 	if err != nil {
 		return err

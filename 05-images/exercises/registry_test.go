@@ -88,8 +88,8 @@ func archive(g *exercise.G, file string, content []byte) []byte {
 }
 
 // image makes an image with one packed layer.
-func image(g *exercise.G, tar []byte) v1.Image {
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(tar)), nil })
+func image(g *exercise.G, content []byte) v1.Image {
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil })
 	g.Must(err)
 	img, err := mutate.AppendLayers(empty.Image, layer)
 	g.Must(err)
@@ -105,10 +105,10 @@ type shelf struct {
 func (s *shelf) Has(id string) bool { return s.kept[id] != nil }
 
 func (s *shelf) Apply(id, _ string, r io.Reader) (int64, error) {
-	tar, err := io.ReadAll(r)
-	s.read += len(tar)
+	content, err := io.ReadAll(r)
+	s.read += len(content)
 	if err == nil {
-		s.kept[id] = tar
+		s.kept[id] = content
 	}
-	return int64(len(tar)), err
+	return int64(len(content)), err
 }

@@ -3,7 +3,6 @@ package exercises
 import (
 	"bytes"
 	"crypto/rand"
-	"errors"
 	"io"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -45,9 +44,6 @@ func gradeVerify(g *exercise.G) {
 		Hint: "The tar is another one than promised, and yet the unpacker read io.EOF, which to it means that all was well.",
 	})
 	g.Fails(err, images.ErrDigest, "the tar is not the one of which the config has the DiffID")
-	if s.read == 0 {
-		err = errors.New("nothing was passed on before the end")
-	}
 	g.Check(exercise.Check{
 		Name: "while it arrives", Want: true, Got: s.read > 0,
 		Hint: "A layer of 10 GB does not fit into the memory. Pass each piece on, and say at the end what it was worth.",
