@@ -140,8 +140,8 @@ func TestAChildOrShimThatIsKilledAtAnyStepLeavesNothing(t *testing.T) {
 
 // execute starts a process in a container, and calls before before each of its
 // steps.
-func execute(e *Engine, container string, before func(*Exec)) (*Exec, error) {
-	id, err := e.ExecCreate(context.Background(), container, execRequest)
+func execute(e *Engine, in string, before func(*Exec)) (*Exec, error) {
+	id, err := e.ExecCreate(context.Background(), in, execRequest)
 	if err != nil {
 		return nil, err
 	}
