@@ -168,13 +168,13 @@ func (b box) start(script string) *exec.Cmd {
 // spinner uses the processor, and does not listen to SIGTERM.
 const spinner = `trap "" TERM; echo ready; while :; do :; done`
 
-// slow gives the group a hundredth of a processor, and returns when it has had that: for most of a second nobody in it
+// slow gives the group a tenth of a processor, and returns when it has had that: for most of a second nobody in it
 // gets to do anything, not even to stop or to die.
 func (b box) slow() {
 	b.g.Helper()
-	b.write("10000 1000000", "cpu.max")
+	b.write("100000 1000000", "cpu.max")
 	b.write(1000000, "cpu.cfs_period_us")
-	b.write(10000, "cpu.cfs_quota_us")
+	b.write(100_000, "cpu.cfs_quota_us")
 	stat := filepath.Join(filepath.Dir(b.file("cpu.max", "cpu.cfs_quota_us")), "cpu.stat")
 	throttled := func() string {
 		_, text, _ := strings.Cut(b.g.Read(stat), "nr_throttled ")
