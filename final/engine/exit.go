@@ -57,8 +57,9 @@ func (e *Engine) finish(c *Container, exit shim.Exit) {
 	}
 	c.mu.Unlock()
 	e.forgetExecs(r.ID)
+	wanted := e.builds.holds(r.ID) // asked before the build is told, which may be done with it then
 	c.tell(exit.Code, waiter.forEnd)
-	if r.Host.AutoRemove && !e.builds.holds(r.ID) {
+	if r.Host.AutoRemove && !wanted {
 		_ = e.remove(c, daemon.RemoveOptions{Volumes: true})
 	}
 }
