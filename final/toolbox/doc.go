@@ -22,5 +22,5 @@
 //
 // The applets know the options that their usage lines show and refuse all others; they are no replacement for
 // coreutils. The shell is mvdan.cc/sh: bash's language, without job control and without file descriptors
-// above 2. As PID 1 it waits for what it started itself, but does not collect orphans.
+// above 2. After Ctrl-C its command line ends, also when the program that ran there did not: as soon as that has.
 package toolbox

@@ -115,79 +115,47 @@ func (l *layer) Uncompressed() (io.ReadCloser, error) {
 
 // writeTree writes the root file system.
 func writeTree(w *tar.Writer, exe string) error {
-	t := tree{w: w}
-	for dir := range strings.FieldsSeq("bin dev etc proc root run sys usr usr/bin var var/lib var/log") {
-		t.add(tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755}, "")
+	binary, err := os.Open(exe)
+	if err != nil {
+		return err
 	}
-	t.add(tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}, "")
-	t.add(tar.Header{Typeflag: tar.TypeDir, Name: "home/", Mode: 0o755}, "")
-	t.add(tar.Header{Typeflag: tar.TypeDir, Name: "home/guest/", Mode: 0o755, Uid: 1000, Gid: 1000}, "")
-	for name, content := range etcFiles() {
-		t.add(tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644}, content)
+	defer binary.Close()
+	info, err := binary.Stat()
+	if err != nil {
+		return err
 	}
-	t.copy("bin/toolbox", exe)
+	add := func(h tar.Header, content io.Reader) { // until the first error
+		if err != nil {
+			return
+		}
+		h.ModTime, h.Format = epoch(), tar.FormatPAX
+		if err = w.WriteHeader(&h); err == nil && content != nil {
+			_, err = io.Copy(w, content)
+		}
+	}
+	for dir := range strings.FieldsSeq("bin dev etc home proc root run sys usr usr/bin var var/lib var/log") {
+		add(tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755}, nil)
+	}
+	add(tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}, nil)
+	add(tar.Header{Typeflag: tar.TypeDir, Name: "home/guest/", Mode: 0o755, Uid: 1000, Gid: 1000}, nil)
+	for _, etc := range [...]struct{ name, content string }{
+		{"group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\nguest:x:1000:\n"},
+		{"hostname", "toolbox\n"}, // the engine mounts its own over this, hosts and resolv.conf
+		{"hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n"},
+		{"nsswitch.conf", "hosts: files dns\n"},
+		{"os-release", "NAME=toolbox\nID=toolbox\nPRETTY_NAME=\"cutaway toolbox\"\n"},
+		{"passwd", "root:x:0:0:root:/root:/bin/sh\nguest:x:1000:1000:guest:/home/guest:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"},
+		{"resolv.conf", ""},
+	} {
+		add(tar.Header{Typeflag: tar.TypeReg, Name: "etc/" + etc.name, Mode: 0o644, Size: int64(len(etc.content))}, strings.NewReader(etc.content))
+	}
+	add(tar.Header{Typeflag: tar.TypeReg, Name: "bin/toolbox", Mode: 0o755, Size: info.Size()}, binary)
 	for _, name := range Applets() {
-		t.add(tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + name, Linkname: "toolbox", Mode: 0o777}, "")
+		add(tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + name, Linkname: "toolbox", Mode: 0o777}, nil)
 	}
-	t.add(tar.Header{Typeflag: tar.TypeSymlink, Name: "usr/bin/env", Linkname: "../../bin/toolbox", Mode: 0o777}, "")
-	if t.err != nil {
-		return t.err
+	add(tar.Header{Typeflag: tar.TypeSymlink, Name: "usr/bin/env", Linkname: "../../bin/toolbox", Mode: 0o777}, nil)
+	if err != nil {
+		return err
 	}
 	return w.Close()
-}
-
-// etcFiles yields the files of /etc in a fixed order. The engine mounts its own over hostname, hosts and
-// resolv.conf; here they are mount points.
-func etcFiles() func(yield func(name, content string) bool) {
-	return func(yield func(name, content string) bool) {
-		_ = yield("etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\nguest:x:1000:\n") &&
-			yield("etc/hostname", "toolbox\n") &&
-			yield("etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n") &&
-			yield("etc/nsswitch.conf", "hosts: files dns\n") &&
-			yield("etc/os-release", "NAME=toolbox\nID=toolbox\nPRETTY_NAME=\"cutaway toolbox\"\n") &&
-			yield("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nguest:x:1000:1000:guest:/home/guest:/bin/sh\n"+
-				"nobody:x:65534:65534:nobody:/:/bin/false\n") &&
-			yield("etc/resolv.conf", "")
-	}
-}
-
-// tree writes tar entries until the first error, which it keeps.
-type tree struct {
-	w   *tar.Writer
-	err error
-}
-
-func (t *tree) add(h tar.Header, content string) {
-	h.Size = int64(len(content))
-	t.header(h)
-	if t.err == nil {
-		_, t.err = io.WriteString(t.w, content)
-	}
-}
-
-func (t *tree) header(h tar.Header) {
-	if t.err != nil {
-		return
-	}
-	h.ModTime, h.Format = epoch(), tar.FormatPAX
-	t.err = t.w.WriteHeader(&h)
-}
-
-// copy adds an executable file of the host.
-func (t *tree) copy(name, source string) {
-	f, err := os.Open(source)
-	if err != nil {
-		t.err = err
-		return
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		t.err = err
-		return
-	}
-	t.header(tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o755, Size: info.Size()})
-	if t.err == nil {
-		_, t.err = io.Copy(t.w, f)
-	}
 }

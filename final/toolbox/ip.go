@@ -2,258 +2,117 @@ package toolbox
 
 import (
 	"fmt"
-	"io"
+	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
-// ip shows addresses, links, routes and neighbours of this network namespace, over netlink. It changes nothing.
+// ip shows addresses, links and routes of this network namespace, over netlink. It changes nothing. Objects may be
+// abbreviated, and of all words that may follow "show" only the name of a link is known.
 func ip(c *command) error {
-	o, rest, err := c.operands("4 6 br", 1)
+	object := c.args[0]
+	names := slices.DeleteFunc(c.args[1:], func(w string) bool { return w == "show" || w == "list" || w == "dev" })
+	if len(names) > 1 {
+		return usagef("unknown word %q: this ip only shows", names[0])
+	}
+	links, err := netlink.LinkList()
+	if len(names) > 0 {
+		var link netlink.Link
+		link, err = netlink.LinkByName(names[0])
+		links = []netlink.Link{link}
+	}
 	if err != nil {
 		return err
 	}
-	family := netlink.FAMILY_ALL
-	if o.has("4") {
-		family = netlink.FAMILY_V4
+	show := c.showLink
+	switch {
+	case strings.HasPrefix("route", object):
+		show = c.showRoutes
+	case strings.HasPrefix("address", object):
+		show = c.showAddresses
+	case !strings.HasPrefix("link", object):
+		return usagef("unknown object %q", object)
 	}
-	if o.has("6") {
-		family = netlink.FAMILY_V6
-	}
-	object, device, err := ipWords(rest)
-	if err != nil {
-		return err
-	}
-	links, err := linksNamed(device)
-	if err != nil {
-		return err
-	}
-	q := ipQuery{c.out, family, o.has("br"), links}
-	switch object {
-	case "address":
-		return q.addresses()
-	case "link":
-		return q.showLinks()
-	case "route":
-		return q.routes()
-	case "neighbour":
-		return q.neighbours()
-	}
-	return usagef("unknown object %q", object)
-}
-
-// ipWords reads "addr", "addr show", "addr show eth0" and "addr show dev eth0". Objects may be abbreviated.
-func ipWords(words []string) (object, device string, err error) {
-	object = words[0]
-	for _, full := range []string{"address", "link", "route", "neighbour"} {
-		if strings.HasPrefix(full, words[0]) {
-			object = full
-			break
+	for _, link := range links {
+		if err := show(link); err != nil {
+			return err
 		}
-	}
-	words = words[1:]
-	if len(words) > 0 && (words[0] == "show" || words[0] == "list" || words[0] == "ls") {
-		words = words[1:]
-	}
-	if len(words) == 2 && words[0] == "dev" {
-		words = words[1:]
-	}
-	switch len(words) {
-	case 0:
-		return object, "", nil
-	case 1:
-		return object, words[0], nil
-	}
-	return "", "", usagef("unknown word %q: this ip only shows", words[0])
-}
-
-// linksNamed returns one link, or all of them for "".
-func linksNamed(device string) ([]netlink.Link, error) {
-	if device == "" {
-		return netlink.LinkList()
-	}
-	link, err := netlink.LinkByName(device)
-	if err != nil {
-		return nil, fmt.Errorf("link %s: %w", device, err)
-	}
-	return []netlink.Link{link}, nil
-}
-
-// ipQuery is what to show, and where.
-type ipQuery struct {
-	out    io.Writer
-	family int
-	brief  bool
-	links  []netlink.Link
-}
-
-func (q ipQuery) showLinks() error {
-	for _, link := range q.links {
-		if q.brief {
-			a := link.Attrs()
-			fmt.Fprintf(q.out, "%-16s %-10s %s <%s>\n", linkName(link), linkState(a), hardwareAddress(a), linkFlags(a))
-			continue
-		}
-		q.link(link)
 	}
 	return nil
 }
 
-// link prints the two lines that iproute2 prints:
+// showLink prints the two lines that iproute2 prints, or one with -br:
 //
-//	2: eth0@if5: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP qlen 1000
+//	2: eth0@if5: <UP,BROADCAST,MULTICAST,RUNNING> mtu 1500 state UP
 //	    link/ether 02:42:ac:1d:00:02
-func (q ipQuery) link(link netlink.Link) {
+func (c *command) showLink(link netlink.Link) error {
 	a := link.Attrs()
-	kind := "ether"
-	if a.EncapType == "loopback" {
-		kind = "loopback"
+	flags := strings.ToUpper(strings.ReplaceAll(a.Flags.String(), "|", ","))
+	if c.has("b") {
+		_, err := fmt.Fprintf(c.out, "%-26s %s <%s>\n", linkState(a), a.HardwareAddr, flags)
+		return err
 	}
-	fmt.Fprintf(q.out, "%d: %s: <%s> mtu %d state %s\n    link/%s %s\n",
-		a.Index, linkName(link), linkFlags(a), a.MTU, linkState(a), kind, hardwareAddress(a))
+	name, state, _ := strings.Cut(linkState(a), " ")
+	_, err := fmt.Fprintf(c.out, "%d: %s: <%s> mtu %d state %s\n    link/%s %s\n",
+		a.Index, name, flags, a.MTU, strings.TrimSpace(state), a.EncapType, a.HardwareAddr)
+	return err
 }
 
-// linkName says "eth0@if5" for one end of a pair whose other end is link 5, usually in another namespace.
-func linkName(link netlink.Link) string {
-	a := link.Attrs()
-	if a.ParentIndex == 0 {
-		return a.Name
+// linkState says "eth0@if5 UP": one end of a pair, whose other end is link 5, usually in another namespace.
+func linkState(a *netlink.LinkAttrs) string {
+	name := a.Name
+	if a.ParentIndex != 0 {
+		name += fmt.Sprintf("@if%d", a.ParentIndex)
 	}
-	return fmt.Sprintf("%s@if%d", a.Name, a.ParentIndex)
+	return fmt.Sprintf("%-16s %s", name, strings.ToUpper(a.OperState.String()))
 }
 
-func linkState(a *netlink.LinkAttrs) string { return strings.ToUpper(a.OperState.String()) }
-
-func hardwareAddress(a *netlink.LinkAttrs) string {
-	if len(a.HardwareAddr) == 0 {
-		return "00:00:00:00:00:00"
+func (c *command) showAddresses(link netlink.Link) error {
+	addrs, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	if err != nil {
+		return err
 	}
-	return a.HardwareAddr.String()
-}
-
-func linkFlags(a *netlink.LinkAttrs) string {
-	var names []string
-	for _, f := range []struct {
-		bit  uint32
-		name string
-	}{{unix.IFF_LOOPBACK, "LOOPBACK"}, {unix.IFF_BROADCAST, "BROADCAST"}, {unix.IFF_MULTICAST, "MULTICAST"},
-		{unix.IFF_UP, "UP"}, {unix.IFF_LOWER_UP, "LOWER_UP"}} {
-		if a.RawFlags&f.bit != 0 {
-			names = append(names, f.name)
-		}
-	}
-	return strings.Join(names, ",")
-}
-
-func (q ipQuery) addresses() error {
-	for _, link := range q.links {
-		addrs, err := netlink.AddrList(link, q.family)
-		if err != nil {
-			return fmt.Errorf("list addresses of %s: %w", link.Attrs().Name, err)
-		}
-		if q.brief {
-			fmt.Fprintf(q.out, "%-16s %-10s", linkName(link), linkState(link.Attrs()))
-			for _, a := range addrs {
-				fmt.Fprintf(q.out, " %s", a.IPNet)
-			}
-			fmt.Fprintln(q.out)
-			continue
-		}
-		q.link(link)
+	if c.has("b") {
+		fmt.Fprintf(c.out, "%-26s", linkState(link.Attrs()))
 		for _, a := range addrs {
-			fmt.Fprintf(q.out, "    %s %s%s scope %s %s\n", inet(a), a.IPNet, broadcast(a), scopeName(a.Scope), a.Label)
+			fmt.Fprintf(c.out, " %s", a.IPNet)
 		}
+		_, err := fmt.Fprintln(c.out)
+		return err
+	}
+	if err := c.showLink(link); err != nil {
+		return err
+	}
+	for _, a := range addrs {
+		family := "inet"
+		if a.IP.To4() == nil {
+			family = "inet6"
+		}
+		fmt.Fprintf(c.out, "    %s %s\n", family, a)
 	}
 	return nil
 }
 
-// scopeName says "global" where the library says "universe", as ip-address(8) does.
-func scopeName(scope int) string {
-	if netlink.Scope(scope) == netlink.SCOPE_UNIVERSE {
-		return "global"
-	}
-	return netlink.Scope(scope).String()
-}
-
-func inet(a netlink.Addr) string {
-	if a.IP.To4() == nil {
-		return "inet6"
-	}
-	return "inet"
-}
-
-func broadcast(a netlink.Addr) string {
-	if a.Broadcast == nil || a.Broadcast.IsUnspecified() {
-		return ""
-	}
-	return " brd " + a.Broadcast.String()
-}
-
-func (q ipQuery) routes() error {
-	for _, link := range q.links {
-		routes, err := netlink.RouteList(link, q.routeFamily())
-		if err != nil {
-			return fmt.Errorf("list routes of %s: %w", link.Attrs().Name, err)
+// showRoutes prints the IPv4 routes over a link, as "ip route" has it:
+//
+//	default via 172.29.0.1 dev eth0
+//	172.29.0.0/16 dev eth0 src 172.29.0.2
+func (c *command) showRoutes(link netlink.Link) error {
+	routes, err := netlink.RouteList(link, netlink.FAMILY_V4)
+	for _, r := range routes {
+		line := "default"
+		if r.Dst != nil && r.Dst.String() != "0.0.0.0/0" {
+			line = r.Dst.String()
 		}
-		for _, r := range routes {
-			fmt.Fprintln(q.out, routeLine(r, link.Attrs().Name))
+		if r.Gw != nil {
+			line += " via " + r.Gw.String()
 		}
-	}
-	return nil
-}
-
-// routeFamily is IPv4 unless asked otherwise, as "ip route" has it.
-func (q ipQuery) routeFamily() int {
-	if q.family == netlink.FAMILY_ALL {
-		return netlink.FAMILY_V4
-	}
-	return q.family
-}
-
-func routeLine(r netlink.Route, device string) string {
-	line := "default"
-	if ones, _ := maskSize(r); r.Dst != nil && ones > 0 {
-		line = r.Dst.String()
-	}
-	if r.Gw != nil {
-		line += " via " + r.Gw.String()
-	}
-	line += " dev " + device
-	if r.Protocol != 0 && r.Protocol != unix.RTPROT_BOOT {
-		line += " proto " + r.Protocol.String()
-	}
-	if r.Scope != netlink.SCOPE_UNIVERSE {
-		line += " scope " + r.Scope.String()
-	}
-	if r.Src != nil {
-		line += " src " + r.Src.String()
-	}
-	return line
-}
-
-func maskSize(r netlink.Route) (ones, bits int) {
-	if r.Dst == nil {
-		return 0, 0
-	}
-	return r.Dst.Mask.Size()
-}
-
-func (q ipQuery) neighbours() error {
-	w := tabwriter.NewWriter(q.out, 0, 1, 1, ' ', 0)
-	defer w.Flush()
-	for _, link := range q.links {
-		neighbours, err := netlink.NeighList(link.Attrs().Index, q.family)
-		if err != nil {
-			return fmt.Errorf("list neighbours of %s: %w", link.Attrs().Name, err)
+		line += " dev " + link.Attrs().Name
+		if r.Src != nil {
+			line += " src " + r.Src.String()
 		}
-		for _, n := range neighbours {
-			if n.State&unix.NUD_NOARP == 0 {
-				fmt.Fprintf(w, "%s\tdev %s\tlladdr %s\n", n.IP, link.Attrs().Name, n.HardwareAddr)
-			}
-		}
+		fmt.Fprintln(c.out, line)
 	}
-	return nil
+	return err
 }

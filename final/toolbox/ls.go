@@ -1,7 +1,6 @@
 package toolbox
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"text/tabwriter"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -22,155 +20,100 @@ type entry struct {
 }
 
 func ls(c *command) error {
-	o, names, err := c.parse("1 a A d h i l n R")
-	if err != nil {
-		return err
-	}
+	names := c.args
 	if len(names) == 0 {
 		names = []string{"."}
 	}
 	var files []entry
 	var dirs []string
-	err = each(names, func(name string) error {
+	err := each(names, func(name string) error {
 		info, err := os.Lstat(name)
 		if err != nil {
 			return err
 		}
-		if real, err := os.Stat(name); err == nil && real.IsDir() && !o.has("d") && (info.IsDir() || !o.has("l")) {
+		real, err := os.Stat(name)
+		if err == nil && real.IsDir() && !c.has("d") && (info.IsDir() || !c.has("l")) {
 			dirs = append(dirs, name)
-			return nil
+		} else {
+			files = append(files, entry{name, name, info})
 		}
-		files = append(files, entry{name, name, info})
 		return nil
 	})
-	c.list(o, files)
-	titled := len(names) > 1 || o.has("R")
+	c.list(files)
 	for i, dir := range dirs {
-		if titled {
+		if len(names) > 1 {
 			fmt.Fprintf(c.out, "%s%s:\n", strings.Repeat("\n", min(1, i+len(files))), dir)
 		}
-		err = errors.Join(err, c.directory(o, dir))
+		err = errors.Join(err, c.directory(dir))
 	}
 	return err
 }
 
-// directory lists one directory, and with -R those below it.
-func (c *command) directory(o options, dir string) error {
+// directory lists one directory.
+func (c *command) directory(dir string) error {
 	found, err := os.ReadDir(dir)
-	var entries []entry
-	if o.has("a") {
-		for _, dot := range []string{".", ".."} {
-			if info, err := os.Lstat(filepath.Join(dir, dot)); err == nil {
-				entries = append(entries, entry{dot, filepath.Join(dir, dot), info})
-			}
-		}
-	}
-	var below []string
+	names := []string{".", ".."}
 	for _, f := range found {
-		info, ierr := f.Info()
-		if strings.HasPrefix(f.Name(), ".") && !o.has("a") && !o.has("A") || ierr != nil {
-			continue
-		}
-		path := filepath.Join(dir, f.Name())
-		entries = append(entries, entry{f.Name(), path, info})
-		if f.IsDir() && o.has("R") {
-			below = append(below, path)
+		names = append(names, f.Name())
+	}
+	var entries []entry
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		if info, lerr := os.Lstat(path); lerr == nil && (c.has("a") || !strings.HasPrefix(name, ".")) {
+			entries = append(entries, entry{name, path, info})
 		}
 	}
-	c.list(o, entries)
-	for _, dir := range below {
-		fmt.Fprintf(c.out, "\n%s:\n", dir)
-		err = errors.Join(err, c.directory(o, dir))
-	}
+	c.list(entries)
 	return err
 }
 
 // list prints entries one to a line, with details, or in columns on a terminal.
-func (c *command) list(o options, entries []entry) {
-	if o.has("l") || o.has("n") {
-		c.details(o, entries)
-		return
-	}
-	if width := c.columns(); width > 0 && !o.has("1") && !o.has("i") {
-		c.grid(entries, width)
-		return
-	}
-	for _, e := range entries {
-		if o.has("i") {
-			fmt.Fprintf(c.out, "%d ", e.stat().Ino)
+func (c *command) list(entries []entry) {
+	long := c.has("l") || c.has("n")
+	longest, columns := 0, 1
+	if f, ok := c.out.(*os.File); ok && !long && !c.has("1") {
+		for _, e := range entries {
+			longest = max(longest, len([]rune(e.name))+2)
 		}
-		fmt.Fprintln(c.out, e.name)
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			columns = max(1, width/max(1, longest))
+		}
 	}
-}
-
-// details prints a line for each entry. tabwriter puts a blank before the first cell, too, which is taken away.
-func (c *command) details(o options, entries []entry) {
-	var lines bytes.Buffer
-	w := tabwriter.NewWriter(&lines, 0, 1, 1, ' ', tabwriter.AlignRight)
-	for _, e := range entries {
-		fmt.Fprintln(w, e.long(o))
-	}
-	w.Flush()
-	for line := range bytes.Lines(lines.Bytes()) {
-		_, _ = c.out.Write(bytes.TrimPrefix(line, []byte(" ")))
-	}
-}
-
-// columns is the width of the terminal in characters; 0 if the output is none.
-func (c *command) columns() int {
-	f, ok := c.out.(*os.File)
-	if !ok {
-		return 0
-	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0
-	}
-	return max(width, 1)
-}
-
-// grid prints names in as many equally wide columns as there is room for, downwards as ls(1) does.
-func (c *command) grid(entries []entry, width int) {
-	longest := 1
-	for _, e := range entries {
-		longest = max(longest, len([]rune(e.name)))
-	}
-	columns := max(1, width/(longest+2))
 	rows := (len(entries) + columns - 1) / columns
-	for row := range rows {
+	for row := range rows { // downwards, as ls(1) does
 		var line strings.Builder
 		for i := row; i < len(entries); i += rows {
-			fmt.Fprintf(&line, "%-*s", longest+2, entries[i].name)
+			if long {
+				line.WriteString(c.long(entries[i]))
+			} else {
+				fmt.Fprintf(&line, "%-*s", longest, entries[i].name)
+			}
 		}
 		fmt.Fprintln(c.out, strings.TrimRight(line.String(), " "))
 	}
 }
 
-func (e entry) stat() *syscall.Stat_t {
-	if s, ok := e.info.Sys().(*syscall.Stat_t); ok {
-		return s
+// long is the line of "ls -l".
+func (c *command) long(e entry) string {
+	s, ok := e.info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return e.name
 	}
-	return &syscall.Stat_t{}
-}
-
-// long is the line of "ls -l", with tabs between right-aligned cells.
-func (e entry) long(o options) string {
-	s := e.stat()
 	owner, group := userName(s.Uid), groupName(s.Gid)
-	if o.has("n") {
+	if c.has("n") {
 		owner, group = fmt.Sprint(s.Uid), fmt.Sprint(s.Gid)
 	}
 	size := fmt.Sprint(e.info.Size())
 	switch {
 	case e.info.Mode()&fs.ModeDevice != 0:
 		size = fmt.Sprintf("%d, %d", unix.Major(s.Rdev), unix.Minor(s.Rdev))
-	case o.has("h"):
+	case c.has("h"):
 		size = humanSize(uint64(e.info.Size()))
 	}
-	line := fmt.Sprintf("%s\t%d\t%s\t%s\t%s\t %s %s", modeString(e.info.Mode()), s.Nlink, owner, group, size,
+	line := fmt.Sprintf("%s %3d %-8s %-8s %9s %s %s", modeString(e.info.Mode()), s.Nlink, owner, group, size,
 		e.info.ModTime().Format("Jan _2 15:04"), e.name)
-	if o.has("i") {
-		line = fmt.Sprintf("%d\t", s.Ino) + line
+	if c.has("i") {
+		line = fmt.Sprintf("%7d ", s.Ino) + line
 	}
 	if target, err := os.Readlink(e.path); err == nil {
 		line += " -> " + target
@@ -180,43 +123,23 @@ func (e entry) long(o options) string {
 
 // modeString is the mode as ls(1) writes it: "drwxr-xr-x"; Go's own String writes the kinds differently.
 func modeString(m fs.FileMode) string {
-	kind := byte('-')
-	for _, k := range []struct {
+	s := []byte(m.Perm().String())
+	for _, kind := range [...]struct {
 		bit    fs.FileMode
+		at     int
 		letter byte
-	}{{fs.ModeDir, 'd'}, {fs.ModeSymlink, 'l'}, {fs.ModeNamedPipe, 'p'}, {fs.ModeSocket, 's'},
-		{fs.ModeDevice, 'b'}, {fs.ModeCharDevice, 'c'}} {
-		if m&k.bit != 0 {
-			kind = k.letter
-		}
-	}
-	s := []byte(string(kind) + m.Perm().String()[1:])
-	for _, special := range []struct {
-		bit          fs.FileMode
-		at           int
-		exec, noExec byte
-	}{{fs.ModeSetuid, 3, 's', 'S'}, {fs.ModeSetgid, 6, 's', 'S'}, {fs.ModeSticky, 9, 't', 'T'}} {
-		if m&special.bit == 0 {
-			continue
-		}
-		if s[special.at] == 'x' {
-			s[special.at] = special.exec
-		} else {
-			s[special.at] = special.noExec
+	}{
+		{fs.ModeDir, 0, 'd'}, {fs.ModeSymlink, 0, 'l'}, {fs.ModeNamedPipe, 0, 'p'}, {fs.ModeSocket, 0, 's'},
+		{fs.ModeDevice, 0, 'b'}, {fs.ModeCharDevice, 0, 'c'},
+		{fs.ModeSetuid, 3, 's'}, {fs.ModeSetgid, 6, 's'}, {fs.ModeSticky, 9, 't'},
+	} {
+		switch {
+		case m&kind.bit == 0:
+		case kind.at > 0 && s[kind.at] == '-': // not executable: a capital letter
+			s[kind.at] = kind.letter - 'a' + 'A'
+		default:
+			s[kind.at] = kind.letter
 		}
 	}
 	return string(s)
-}
-
-// humanSize is a number of bytes as "1.5M".
-func humanSize(size uint64) string {
-	n, unit := float64(size), 0
-	for n >= 1024 && unit < 5 {
-		n /= 1024
-		unit++
-	}
-	if unit == 0 {
-		return fmt.Sprint(size)
-	}
-	return fmt.Sprintf("%.1f%c", n, " KMGTP"[unit])
 }

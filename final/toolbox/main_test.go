@@ -48,7 +48,7 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func TestAppletsAreSortedForTheirSearch(t *testing.T) {
+func TestAppletsAreSortedAndFound(t *testing.T) {
 	names := Applets()
 	require.IsIncreasing(t, names)
 	for _, name := range names {

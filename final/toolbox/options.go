@@ -1,8 +1,16 @@
 package toolbox
 
-import "strings"
+import (
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
-// options are the options of one call: name to value; the value of a flag that takes none is "".
+	"github.com/spf13/pflag"
+)
+
+// options are the options of one call: name to value; the value of a flag that takes none is "true".
 type options map[string]string
 
 // has reports whether the option was given.
@@ -11,97 +19,78 @@ func (o options) has(name string) bool {
 	return ok
 }
 
-// parse splits the arguments into options and operands, as getopt(3) does with POSIXLY_CORRECT: options end
-// at the first operand or at "--". The spec names the options, separated by spaces; a trailing colon says
-// that a value follows; one letter is a short option, and short flags may be bundled ("-la"); longer names
-// are long options ("--vm 2", "--vm=2").
-func (c *command) parse(spec string) (options, []string, error) {
-	takesValue := map[string]bool{}
-	for name := range strings.FieldsSeq(spec) {
-		takesValue[strings.TrimSuffix(name, ":")] = strings.HasSuffix(name, ":")
+// parse splits the arguments into options and operands; options end at the first operand or at "--". The spec names
+// the options, separated by spaces; a trailing colon says that a value follows. One letter is a short option, and short
+// flags may be bundled ("-la"); longer names are long options ("--vm 2", "--vm=2"). "-5" is an old form of "-n 5".
+func (c *command) parse() error {
+	if c.spec == unparsed {
+		return nil
 	}
-	p := optionParser{takesValue: takesValue, found: options{}, rest: c.args}
-	for len(p.rest) > 0 && len(p.rest[0]) > 1 && p.rest[0][0] == '-' {
-		arg := p.rest[0]
-		p.rest = p.rest[1:]
-		if arg == "--" {
-			break
+	set := pflag.NewFlagSet(c.name, pflag.ContinueOnError)
+	set.SetInterspersed(false)
+	set.SetOutput(io.Discard)
+	for word := range strings.FieldsSeq(c.spec) {
+		name, value := strings.CutSuffix(word, ":")
+		short := ""
+		if len(name) == 1 {
+			short = name
 		}
-		if err := p.argument(arg); err != nil {
-			return nil, nil, err
-		}
-	}
-	return p.found, p.rest, nil
-}
-
-// optionParser is the state of one parse.
-type optionParser struct {
-	takesValue map[string]bool
-	found      options
-	rest       []string // not looked at yet
-}
-
-// argument takes one argument that begins with "-", and the next one if it is this one's value.
-func (p *optionParser) argument(arg string) error {
-	if long, ok := strings.CutPrefix(arg, "--"); ok {
-		name, value, hasValue := strings.Cut(long, "=")
-		return p.option(found{name, value, hasValue}, arg)
-	}
-	if _, ok := p.takesValue[arg[1:]]; ok { // a name of several letters behind one dash, as in "ip -br"
-		return p.option(found{name: arg[1:]}, arg)
-	}
-	for i := 1; i < len(arg); i++ {
-		name, rest := arg[i:i+1], arg[i+1:]
-		if !p.takesValue[name] {
-			rest = ""
-		}
-		if err := p.option(found{name, rest, rest != ""}, "-"+name); err != nil {
-			return err
-		}
-		if p.takesValue[name] {
-			return nil
+		if value {
+			set.StringP(name, short, "", "")
+		} else {
+			set.BoolP(name, short, false, "")
 		}
 	}
-	return nil
-}
-
-// found is an option as it stands in the arguments.
-type found struct {
-	name, value string
-	hasValue    bool // the value is in the same argument
-}
-
-// option stores one option; shown is how an error names it.
-func (p *optionParser) option(f found, shown string) error {
-	takes, known := p.takesValue[f.name]
+	if len(c.args) > 0 && strings.Contains(c.spec, "n:") {
+		if n, err := strconv.Atoi(c.args[0]); err == nil && n < 0 {
+			c.args = slices.Replace(slices.Clone(c.args), 0, 1, "-n", strconv.Itoa(-n))
+		}
+	}
+	if err := set.Parse(c.args); err != nil {
+		return usagef("%s", strings.TrimPrefix(err.Error(), "pflag: "))
+	}
+	c.options, c.args = options{}, set.Args()
+	set.Visit(func(f *pflag.Flag) { c.options[f.Name] = f.Value.String() })
 	switch {
-	case !known:
-		return usagef("unknown option %s", shown)
-	case !takes && f.hasValue:
-		return usagef("option %s takes no value", shown)
-	case takes && !f.hasValue && len(p.rest) == 0:
-		return usagef("option %s needs a value", shown)
-	case takes && !f.hasValue:
-		f.value, p.rest = p.rest[0], p.rest[1:]
+	case len(c.args) < c.least:
+		return usagef("missing operand")
+	case len(c.args) > c.most:
+		return usagef("extra operand %q", c.args[c.most])
 	}
-	p.found[f.name] = f.value
 	return nil
 }
 
-// noOperands is parse for an applet that takes options only.
-func (c *command) noOperands(spec string) (options, error) {
-	o, rest, err := c.parse(spec)
-	if err == nil && len(rest) > 0 {
-		err = usagef("extra operand %q", rest[0])
+// number is the value of an option that takes a number, or the default if it was not given.
+func (o options) number(name string, without int) (int, error) {
+	if !o.has(name) {
+		return without, nil
 	}
-	return o, err
+	n, err := strconv.Atoi(o[name])
+	if err != nil || n < 0 {
+		return 0, usagef("option %s: %q is not a number", name, o[name])
+	}
+	return n, nil
 }
 
-// operands is parse for an applet that needs at least min operands.
-func (c *command) operands(spec string, min int) (options, []string, error) {
-	o, rest, err := c.parse(spec)
-	if err == nil && len(rest) < min {
-		err = usagef("missing operand")
+// duration is the value of an option that takes a time, or the default if it was not given.
+func (o options) duration(name string, without time.Duration) (time.Duration, error) {
+	if !o.has(name) {
+		return without, nil
 	}
-	return o, rest, err
+	return duration(o[name])
+}
+
+// duration reads "1.5", "10s", "2m", "1h" or "1d".
+func duration(s string) (time.Duration, error) {
+	number, unit := s, time.Second
+	for suffix, u := range map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour} {
+		if digits, ok := strings.CutSuffix(s, suffix); ok {
+			number, unit = digits, u
+		}
+	}
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || n < 0 || n*unit.Seconds() > 100*366*24*3600 {
+		return 0, usagef("%q is not a time", s)
+	}
+	return time.Duration(n * float64(unit)), nil
 }

@@ -1,11 +1,13 @@
 package toolbox
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"os/user"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,154 +18,85 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is what ps knows of one process, from /proc/PID: proc_pid_stat(5), proc_pid_cmdline(5).
-type process struct {
-	pid, ppid int
-	uid       uint32
-	state     string
-	comm      string
-	args      string
-	ticks     int // user and system time, in 1/100 s
-	rss       int // KiB
-}
-
+// ps lists all processes that /proc shows, in whatever way it is called: "ps", "ps aux", "ps -ef".
 func ps(c *command) error {
-	if len(c.args) > 0 && strings.Trim(c.args[0], "aux") == "" { // "ps aux", without a dash
-		c.args = c.args[1:]
+	fields := "pid,user,args"
+	if c.has("f") {
+		fields = "pid,ppid,user,args"
 	}
-	o, err := c.noOperands("A a e f w o:")
-	if err != nil {
-		return err
+	if c.has("o") {
+		fields = c.options["o"]
 	}
-	fields := []string{"pid", "user", "time", "args"}
-	if o.has("f") {
-		fields = []string{"pid", "ppid", "user", "time", "args"}
-	}
-	if o.has("o") {
-		fields = strings.Split(o["o"], ",")
-	}
-	all, err := processes()
-	if err != nil {
-		return err
-	}
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	slices.SortFunc(dirs, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) }) // as numbers
 	w := tabwriter.NewWriter(c.out, 0, 1, 2, ' ', 0)
 	defer w.Flush()
-	fmt.Fprintln(w, strings.ToUpper(strings.ReplaceAll(strings.Join(fields, "\t"), "args", "command")))
-	for _, p := range all {
-		cells := make([]string, len(fields))
-		for i, field := range fields {
-			if cells[i], err = p.field(field); err != nil {
+	fmt.Fprintln(w, strings.NewReplacer(",", "\t", "ARGS", "COMMAND").Replace(strings.ToUpper(fields)))
+	for _, dir := range dirs {
+		text, err := os.ReadFile(dir + "/status")
+		if err != nil { // it has ended meanwhile
+			continue
+		}
+		cells := strings.Split(fields, ",")
+		for i, field := range cells {
+			if cells[i], err = processField(dir, string(text), field); err != nil {
 				return err
 			}
 		}
 		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
-	return nil
+	return err
 }
 
-func (p process) field(name string) (string, error) {
-	switch name {
-	case "pid":
-		return strconv.Itoa(p.pid), nil
-	case "ppid":
-		return strconv.Itoa(p.ppid), nil
-	case "user":
-		return userName(p.uid), nil
-	case "uid":
-		return strconv.FormatUint(uint64(p.uid), 10), nil
-	case "stat":
-		return p.state, nil
-	case "rss":
-		return strconv.Itoa(p.rss), nil
-	case "time":
-		return fmt.Sprintf("%d:%02d", p.ticks/6000, p.ticks/100%60), nil
-	case "comm":
-		return p.comm, nil
-	case "args":
-		return p.args, nil
-	}
-	return "", usagef("unknown field %q", name)
-}
-
-// processes reads all of /proc, in the order of their IDs. A process that ends meanwhile is left out.
-func processes() ([]process, error) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
-	var all []process
-	for _, e := range entries {
-		pid := number(e.Name())
-		if pid < 0 {
-			continue
-		}
-		if p, err := readProcess(pid); err == nil {
-			all = append(all, p)
-		}
-	}
-	slices.SortFunc(all, func(a, b process) int { return a.pid - b.pid })
-	return all, nil
-}
-
-// readProcess reads one process. The name in its "stat" is in parentheses and may itself hold ") ":
+// processField finds one thing about a process, in lines like these of proc_pid_status(5):
 //
-//	7 (sleep) S 1 7 1 0 -1 4194304 … (field 2 is the name, 3 the state, 4 the parent, 14 and 15 ticks, 24 pages)
-func readProcess(pid int) (process, error) {
-	dir := fmt.Sprintf("/proc/%d/", pid)
-	data, err := os.ReadFile(dir + "stat")
-	if err != nil {
-		return process{}, err
+//	Name:	sleep
+//	State:	S (sleeping)
+//	Uid:	0	0	0	0
+//	VmRSS:	    1234 kB
+func processField(dir, text, field string) (string, error) {
+	line := func(name string) string {
+		_, after, _ := strings.Cut("\n"+text, "\n"+name+":")
+		value, _, _ := strings.Cut(strings.TrimLeft(after, "\t "), "\n")
+		return value
 	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return process{}, err
+	first := func(name string) string { return strings.Join(strings.Fields(line(name) + " ")[:1], "") }
+	switch field {
+	case "pid":
+		return filepath.Base(dir), nil
+	case "ppid":
+		return first("PPid"), nil
+	case "user":
+		uid, _ := strconv.Atoi(first("Uid"))
+		return userName(uint32(uid)), nil
+	case "stat":
+		return first("State"), nil
+	case "rss":
+		return first("VmRSS"), nil
+	case "comm":
+		return line("Name"), nil
+	case "args":
+		cmdline, _ := os.ReadFile(dir + "/cmdline")
+		if args := strings.TrimRight(strings.ReplaceAll(string(cmdline), "\x00", " "), " "); args != "" {
+			return args, nil
+		}
+		return "[" + line("Name") + "]", nil // a kernel thread or a zombie has none
 	}
-	open, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
-	if open < 0 || end < open {
-		return process{}, fmt.Errorf("parse %sstat: no command name", dir)
-	}
-	rest := strings.Fields(string(data[end+1:])) // rest[0] is field 3
-	if len(rest) < 22 {
-		return process{}, fmt.Errorf("parse %sstat: %d fields", dir, len(rest))
-	}
-	field := func(n int) int { return max(0, number(rest[n-3])) }
-	p := process{pid: pid, ppid: field(4), state: rest[0], comm: string(data[open+1 : end])}
-	p.ticks, p.rss = field(14)+field(15), field(24)*os.Getpagesize()/1024
-	if s, ok := info.Sys().(*syscall.Stat_t); ok {
-		p.uid = s.Uid
-	}
-	cmdline, _ := os.ReadFile(dir + "cmdline")
-	p.args = strings.ReplaceAll(strings.TrimRight(string(cmdline), "\x00"), "\x00", " ")
-	if p.args == "" { // a kernel thread or a zombie has none
-		p.args = "[" + p.comm + "]"
-	}
-	return p, nil
+	return "", usagef("unknown field %q", field)
 }
 
-const killUsage = "[-l | -s SIGNAL | -SIGNAL] PID..."
-
-// kill understands -9, -KILL, -SIGKILL, -s KILL and -l.
+// kill understands -9, -KILL, -SIGKILL and -s KILL.
 func kill(c *command) error {
-	args, sig, name := c.args, syscall.SIGTERM, ""
-	if len(args) == 1 && args[0] == "-l" {
-		for n := unix.Signal(1); n < 32; n++ {
-			fmt.Fprintf(c.out, "%2d) %s\n", int(n), unix.SignalName(n))
+	args, sig := c.args, unix.SIGTERM
+	if len(args) > 0 && strings.HasPrefix(args[0], "-") && args[0] != "--" {
+		name := args[0][1:]
+		if args = args[1:]; name == "s" && len(args) > 0 {
+			name, args = args[0], args[1:]
 		}
-		return nil
-	}
-	switch {
-	case len(args) > 1 && args[0] == "-s":
-		name, args = args[1], args[2:]
-	case len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' && args[0] != "--":
-		name, args = args[0][1:], args[1:]
-	}
-	if name != "" && name != "0" {
-		if sig = signalNumber(name); sig == 0 {
+		var ok bool
+		if sig, ok = signalNumber(name); !ok {
 			return usagef("unknown signal %q", name)
 		}
-	}
-	if name == "0" {
-		sig = 0 // kill(2): only check
 	}
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
@@ -176,148 +109,85 @@ func kill(c *command) error {
 		if err != nil {
 			return usagef("%q is not a process ID", arg)
 		}
-		return os.NewSyscallError("kill "+arg, syscall.Kill(pid, sig))
+		return os.NewSyscallError("kill "+arg, unix.Kill(pid, sig))
 	})
 }
 
-// sleep adds up its operands, as sleep(1) of coreutils does.
 func sleep(c *command) error {
-	_, args, err := c.operands("", 1)
-	if err != nil {
-		return err
+	if c.args[0] == "inf" || c.args[0] == "infinity" {
+		c.args[0] = "36500d"
 	}
-	var total time.Duration
-	for _, arg := range args {
-		if arg == "inf" || arg == "infinity" {
-			for {
-				time.Sleep(time.Hour)
-			}
-		}
-		d, err := duration(arg)
-		if err != nil {
-			return err
-		}
-		total += d
-	}
-	time.Sleep(total)
-	return nil
-}
-
-// duration reads "1.5", "10s", "2m", "1h" or "1d".
-func duration(s string) (time.Duration, error) {
-	unit := time.Second
-	if digits := strings.TrimRight(s, "smhd"); len(s)-len(digits) == 1 {
-		unit = map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour}[s[len(s)-1]]
-		s = digits
-	}
-	n, err := strconv.ParseFloat(s, 64)
-	if err != nil || n < 0 || n > 1e9 {
-		return 0, usagef("%q is not a time", s)
-	}
-	return time.Duration(n * float64(unit)), nil
+	d, err := duration(c.args[0])
+	time.Sleep(d)
+	return err
 }
 
 func id(c *command) error {
-	o, err := c.noOperands("u g G n")
-	if err != nil {
-		return err
-	}
-	groups, err := os.Getgroups()
-	if err != nil {
-		return err
-	}
-	uid, gid := uint32(os.Geteuid()), uint32(os.Getegid())
-	owner, group := fmt.Sprint(uid), fmt.Sprint(gid)
-	if o.has("n") {
-		owner, group = userName(uid), groupName(gid)
-	}
-	switch {
-	case o.has("u"):
-		fmt.Fprintln(c.out, owner)
-	case o.has("g"):
-		fmt.Fprintln(c.out, group)
-	case o.has("G"):
-		fmt.Fprintln(c.out, strings.Trim(fmt.Sprint(groups), "[]"))
-	default:
-		fmt.Fprintf(c.out, "uid=%s gid=%s", withName(uid, userName(uid)), withName(gid, groupName(gid)))
-		for i, g := range groups {
-			fmt.Fprint(c.out, map[bool]string{true: " groups=", false: ","}[i == 0], withName(uint32(g), groupName(uint32(g))))
+	show := func(file string, id int) string {
+		name, number := account(file, strconv.Itoa(id))
+		switch {
+		case c.has("n"):
+			return name
+		case c.has("u"), c.has("g"), name == number:
+			return number
 		}
-		fmt.Fprintln(c.out)
+		return number + "(" + name + ")"
 	}
-	return nil
-}
-
-// withName is "0(root)", or the number alone if it has no name.
-func withName(number uint32, name string) string {
-	if name == fmt.Sprint(number) {
-		return name
+	line := show("passwd", os.Geteuid())
+	if c.has("g") {
+		line = show("group", os.Getegid())
+	} else if !c.has("u") {
+		line = "uid=" + line + " gid=" + show("group", os.Getegid())
+		groups, _ := os.Getgroups()
+		for i, g := range groups {
+			line += [...]string{" groups=", ","}[min(i, 1)] + show("group", g)
+		}
 	}
-	return fmt.Sprintf("%d(%s)", number, name)
+	_, err := fmt.Fprintln(c.out, line)
+	return err
 }
 
 func whoami(c *command) error {
-	if _, err := c.noOperands(""); err != nil {
-		return err
-	}
 	_, err := fmt.Fprintln(c.out, userName(uint32(os.Geteuid())))
 	return err
 }
 
-func userName(uid uint32) string {
-	if u, err := user.LookupId(fmt.Sprint(uid)); err == nil {
-		return u.Username
-	}
-	return fmt.Sprint(uid)
-}
-
-func groupName(gid uint32) string {
-	if g, err := user.LookupGroupId(fmt.Sprint(gid)); err == nil {
-		return g.Name
-	}
-	return fmt.Sprint(gid)
-}
-
-// env prints the environment or runs a command in a changed one. The command replaces this process; 127 says
-// that it does not exist, 126 that it cannot be executed.
+// env prints the environment or runs a command in a changed one, which replaces this process; 127 says that it
+// does not exist, 126 that it cannot be executed.
 func env(c *command) error {
-	o, rest, err := c.parse("i u:")
-	if err != nil {
-		return err
-	}
-	if o.has("i") {
-		os.Clearenv()
-	}
-	if o.has("u") {
-		if err := os.Unsetenv(o["u"]); err != nil {
-			return err
-		}
-	}
-	for len(rest) > 0 {
-		name, value, ok := strings.Cut(rest[0], "=")
-		if !ok {
-			return replaceBy(c, rest)
-		}
+	rest := c.args
+	for len(rest) > 0 && strings.Contains(rest[0], "=") {
+		name, value, _ := strings.Cut(rest[0], "=")
 		if err := os.Setenv(name, value); err != nil {
 			return err
 		}
 		rest = rest[1:]
 	}
-	for _, line := range os.Environ() {
-		fmt.Fprintln(c.out, line)
+	if len(rest) == 0 {
+		_, err := io.WriteString(c.out, strings.Join(append(os.Environ(), ""), "\n"))
+		return err
 	}
-	return nil
-}
-
-// replaceBy executes a program in this process's place; it returns only if that cannot be.
-func replaceBy(c *command, args []string) error {
-	path, err := lookPath(args[0], os.Getenv("PATH"))
+	path, err := lookPath(rest[0], os.Getenv("PATH"))
 	if err == nil {
-		err = &os.PathError{Op: "execute", Path: path, Err: unix.Exec(path, args, os.Environ())}
+		err = pathError("execute", path, unix.Exec(path, rest, os.Environ()))
 	}
-	fmt.Fprintf(c.err, "%s: %v\n", c.name, err)
+	fmt.Fprintf(c.err, "env: %v\n", err)
 	if errors.Is(err, os.ErrNotExist) {
 		return status(127)
 	}
 	return status(126)
+}
+
+// lookPath finds a program as execvp(3) does. os/exec has a rule of its own: it refuses the working directory.
+func lookPath(name, path string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, nil
+	}
+	for _, dir := range filepath.SplitList(path) {
+		candidate := filepath.Join(dir, name)
+		if info, err := os.Stat(candidate); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return candidate, nil
+		}
+	}
+	return "", &exec.Error{Name: name, Err: syscall.ENOENT}
 }

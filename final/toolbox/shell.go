@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -17,10 +20,10 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// shell is one running sh. The language is mvdan.cc/sh's; what it lacks of a process's life (background
-// processes with true IDs, signals, exec in place) is in jobs.go and traps.go.
+// shell is one running sh. The language is mvdan.cc/sh's; what it lacks of a process's life is added here:
+// background processes with true IDs (children.go), signals (traps.go), and exec in the shell's own place.
 //
-// How it works: a program is parsed, then rewritten (plan), then run statement by statement. Every simple
+// How it works: a program is parsed, then rewritten (plan.go), then run statement by statement. Every simple
 // command passes through call, which may replace it, and every one that is neither a function nor one of the
 // interpreter's own commands through run, which makes a process of it.
 type shell struct {
@@ -28,57 +31,56 @@ type shell struct {
 	runner      *interp.Runner
 	zero        string // $0
 	interactive bool
+	children    children
+	sources     []string     // of background commands
+	due         chan trapped // actions of signals that have come
 
-	jobs    jobs
-	traps   traps
-	inPlace inPlace
+	mu      sync.Mutex
+	signals chan os.Signal
+	actions map[syscall.Signal]string
+	cancel  context.CancelFunc // ends the running line
 }
 
 // sh runs a command (-c), a file or standard input; with a terminal there, it prompts.
 func sh(c *command) error {
-	o, rest, err := c.parse("c e f i l s u x")
-	if err != nil {
-		return err
-	}
 	s := &shell{command: c, zero: c.name}
-	var script string
-	fromArgs := o.has("c") || len(rest) > 0 && !o.has("s")
+	script, fromArgs := "", false
 	switch {
-	case o.has("c") && len(rest) == 0:
+	case c.has("c") && len(c.args) == 0:
 		return usagef("-c needs a command")
-	case o.has("c"):
-		script, rest = rest[0], rest[1:]
-		if len(rest) > 0 {
-			s.zero, rest = rest[0], rest[1:]
+	case c.has("c"):
+		script, fromArgs = c.args[0], true
+		if c.args = c.args[1:]; len(c.args) > 0 {
+			s.zero, c.args = c.args[0], c.args[1:]
 		}
-	case fromArgs:
-		data, err := os.ReadFile(rest[0])
+	case len(c.args) > 0 && !c.has("s"):
+		data, err := os.ReadFile(c.args[0])
 		if err != nil {
 			fmt.Fprintf(c.err, "sh: %v\n", err)
 			return status(127)
 		}
-		script, s.zero, rest = string(data), rest[0], rest[1:]
+		script, fromArgs = string(data), true
+		s.zero, c.args = c.args[0], c.args[1:]
 	}
-	s.interactive = o.has("i") || !fromArgs && term.IsTerminal(int(c.in.Fd()))
-	if err := s.start(o, rest); err != nil {
+	s.interactive = c.has("i") || !fromArgs && term.IsTerminal(int(c.in.Fd()))
+	if err := s.start(); err != nil {
 		return err
 	}
 	if fromArgs {
-		return status(s.end(s.whole(script)))
+		return status(s.whole(script))
 	}
-	return status(s.end(s.loop()))
+	return status(s.loop())
 }
 
 // start makes the interpreter.
-func (s *shell) start(o options, args []string) error {
+func (s *shell) start() (err error) {
 	var params []string
-	for _, flag := range []string{"e", "f", "u", "x"} {
-		if o.has(flag) {
+	for _, flag := range []string{"e", "u", "x"} {
+		if s.has(flag) {
 			params = append(params, "-"+flag)
 		}
 	}
-	params = append(append(params, "--"), args...)
-	var err error
+	params = append(append(params, "--"), s.args...)
 	s.runner, err = interp.New(
 		interp.StdIO(s.in, s.out, s.err),
 		interp.Params(params...),
@@ -86,137 +88,125 @@ func (s *shell) start(o options, args []string) error {
 		interp.CallHandler(s.call),
 		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return s.run }),
 	)
-	s.traps.start(s)
+	s.listen()
+	if os.Getpid() == 1 { // there may be orphans before there are children
+		s.children.once.Do(s.children.start)
+	}
 	return err
 }
 
-// whole runs a script that is known as a whole. If it is but one simple command, its process takes the
-// shell's place, as with bash: "sh -c 'sleep 9'" is one process, not two.
+// whole runs a script that is known as a whole, and ends the shell. If it is but one simple command, its process
+// takes the shell's place, as with bash: "sh -c 'sleep 9'" is one process, not two.
 func (s *shell) whole(script string) int {
-	file, err := syntax.NewParser().Parse(strings.NewReader(script), s.zero)
+	file, err := s.parse(script)
 	if err != nil {
 		fmt.Fprintf(s.err, "sh: %v\n", err)
 		return 2
 	}
-	s.plan(file)
 	if len(file.Stmts) == 1 {
-		if call, ok := file.Stmts[0].Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 && !file.Stmts[0].Negated {
-			s.inPlace.last = call.Args[0].Pos()
+		call, ok := file.Stmts[0].Cmd.(*syntax.CallExpr)
+		if ok && len(call.Args) > 0 && !file.Stmts[0].Negated && isProgram(call.Args[0].Lit()) {
+			call.Args = append([]*syntax.Word{literal("exec"), literal(inPlace)}, call.Args...)
 		}
 	}
-	return s.execute(context.Background(), file)
-}
-
-// execute runs a parsed program and returns its status.
-func (s *shell) execute(ctx context.Context, file *syntax.File) int {
-	err := s.runner.Run(ctx, file)
-	if code, ok := errors.AsType[interp.ExitStatus](err); ok {
-		return int(code)
-	}
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, context.Canceled):
-		return 128 + int(unix.SIGINT)
-	}
-	fmt.Fprintf(s.err, "sh: %v\n", err)
-	return 1
-}
-
-// end runs what has been trapped for the end and returns the shell's status.
-func (s *shell) end(code int) int {
-	for action, _ := s.traps.take(); action != ""; action, _ = s.traps.take() {
-		code = s.finally(action, code)
-	}
-	if action := s.traps.exit(); action != "" {
-		code = s.finally(action, code)
-	}
-	return code
-}
-
-// finally runs the action of a trap after the program's end. Only its own "exit" changes the status.
-func (s *shell) finally(action string, code int) int {
-	file, err := syntax.NewParser().Parse(strings.NewReader(action), s.zero)
-	if err != nil {
-		fmt.Fprintf(s.err, "sh: trap: %v\n", err)
+	code, ended := s.execute(context.Background(), file)
+	if ended {
 		return code
 	}
-	s.plan(file)
-	if result := s.execute(context.Background(), file); s.runner.Exited() {
-		return result
+	return s.end(code)
+}
+
+// isProgram reports whether a word calls a program, as far as can be seen.
+func isProgram(name string) bool { return name != "" && name != spawn && !interp.IsBuiltin(name) }
+
+// end ends the shell, with what has been trapped for that.
+func (s *shell) end(code int) int {
+	file, err := s.parse(fmt.Sprintf("exit %d", code))
+	if err != nil {
+		return code
 	}
+	code, _ = s.execute(context.Background(), file)
 	return code
+}
+
+// execute runs the statements of a program and returns the last one's status; ended says that the shell is to end.
+func (s *shell) execute(ctx context.Context, file *syntax.File) (code int, ended bool) {
+	for _, st := range file.Stmts {
+		code = 0
+		err := s.runner.Run(ctx, st)
+		if exit, ok := errors.AsType[interp.ExitStatus](err); ok {
+			code = int(exit)
+		} else if err != nil {
+			if code = 1; ctx.Err() == nil {
+				fmt.Fprintf(s.err, "sh: %v\n", err)
+			}
+		}
+		if s.runner.Exited() || ctx.Err() != nil {
+			return code, s.runner.Exited() && ctx.Err() == nil
+		}
+	}
+	return code, false
 }
 
 // call sees every simple command before it is run. It slips in the action of a trap whose signal has come, and
 // sends the commands that the interpreter lacks to run.
 func (s *shell) call(ctx context.Context, args []string) ([]string, error) {
-	if action, ok := s.traps.take(); ok {
-		return []string{"eval", planText(action) + "\n" + quoted(args)}, nil
+	select {
+	case t := <-s.due:
+		return []string{"eval", s.planText(t.action) + "\n" + quoted(args)}, nil
+	default:
 	}
 	switch args[0] {
 	case spawn:
 		return s.spawn(interp.HandlerCtx(ctx), args[1])
 	case "eval":
-		return []string{"eval", planText(strings.Join(args[1:], " "))}, nil
-	}
-	if s.runner.Funcs[args[0]] == nil && isOwn(args[0], args[1:]) {
-		return append([]string{ownPrefix + args[0]}, args[1:]...), nil
+		return []string{"eval", s.planText(strings.Join(args[1:], " "))}, nil
+	case "trap":
+		return s.trap(interp.HandlerCtx(ctx), args[1:]), nil
+	case "kill", "umask", "wait": // the interpreter takes these for its own, but has them not, or for goroutines only
+		if s.runner.Funcs[args[0]] == nil {
+			return append([]string{ownPrefix + args[0]}, args[1:]...), nil
+		}
 	}
 	return args, nil
 }
 
-// quoted writes arguments as shell source.
-func quoted(args []string) string {
-	words := make([]string, len(args))
-	for i, arg := range args {
-		word, err := syntax.Quote(arg, syntax.LangBash)
-		if err != nil { // a NUL byte, which no argument can hold
-			word = "''"
-		}
-		words[i] = word
-	}
-	return strings.Join(words, " ")
-}
+// ownPrefix marks a command for run as one of ours. It holds a character that no command can be called by.
+const ownPrefix = "\x00"
 
 // run executes one program and waits for it.
 func (s *shell) run(ctx context.Context, args []string) error {
 	hc := interp.HandlerCtx(ctx)
-	if own, ok := strings.CutPrefix(args[0], ownPrefix); ok {
-		return s.own(hc, own, args[1:])
+	replace := args[0] == inPlace
+	if replace {
+		args = args[1:]
 	}
-	cmd, err := s.prepare(hc, args)
-	if err != nil {
-		return err
+	switch own, ok := strings.CutPrefix(args[0], ownPrefix); {
+	case ok && own == "wait":
+		return s.wait(ctx, args[1:])
+	case ok:
+		return shellStatus(perform(&command{applet: find(own), args: args[1:], out: hc.Stdout, err: hc.Stderr}))
 	}
-	if s.inPlace.is(hc.Pos) && s.traps.none() {
-		err := replaceProcess(cmd)
-		return s.cannotRun(hc, args[0], err)
-	}
-	s.traps.enter()
-	err = cmd.Start()
-	if errors.Is(err, syscall.ENOEXEC) { // a script without "#!": sh(1) runs it as its own
-		cmd = s.selfCommand(hc, append([]string{cmd.Path}, args[1:]...))
-		err = cmd.Start()
-	}
-	if err == nil {
-		err = cmd.Wait()
-	}
-	s.traps.leave(cmd.ProcessState)
-	if cmd.ProcessState == nil {
-		return s.cannotRun(hc, args[0], err)
-	}
-	return shellStatus(exitStatus(cmd.ProcessState))
-}
-
-// prepare finds the program; its error is an exit status, after a message.
-func (s *shell) prepare(hc interp.HandlerContext, args []string) (*exec.Cmd, error) {
 	path, err := lookPath(args[0], hc.Env.Get("PATH").String())
 	if err != nil {
-		return nil, s.cannotRun(hc, args[0], err)
+		return s.cannotRun(hc, args[0], err)
 	}
-	return &exec.Cmd{Path: path, Args: args, Dir: hc.Dir, Env: environ(hc.Env),
-		Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr}, nil
+	cmd := &exec.Cmd{Path: path, Args: args, Dir: hc.Dir, Env: environ(hc.Env, exported),
+		Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr}
+	if replace {
+		return s.cannotRun(hc, args[0], replaceProcess(cmd))
+	}
+	c, err := s.children.run(cmd)
+	if errors.Is(err, syscall.ENOEXEC) { // a script without "#!": sh(1) runs it as its own
+		cmd = s.selfCommand(hc, append([]string{path}, args[1:]...))
+		c, err = s.children.run(cmd)
+	}
+	if err != nil {
+		return s.cannotRun(hc, args[0], err)
+	}
+	<-c.done
+	_ = cmd.Wait() // for what it has written to us; its status has been taken
+	return shellStatus(c.status)
 }
 
 // cannotRun says so, with status 127 for what does not exist and 126 for what cannot be executed.
@@ -225,50 +215,30 @@ func (s *shell) cannotRun(hc interp.HandlerContext, name string, err error) erro
 		fmt.Fprintf(hc.Stderr, "%s: %s: not found\n", s.zero, name)
 		return shellStatus(127)
 	}
-	if errno := syscall.Errno(0); errors.As(err, &errno) {
-		err = errno
-	}
-	fmt.Fprintf(hc.Stderr, "%s: %s: %v\n", s.zero, name, err)
+	fmt.Fprintf(hc.Stderr, "%s: %s: %v\n", s.zero, name, errors.Unwrap(err))
 	return shellStatus(126)
 }
 
 // shellStatus is a command's status as the interpreter wants it: zero is no error.
-func shellStatus(code uint8) error {
+func shellStatus(code int) error {
 	if code == 0 {
 		return nil
 	}
 	return interp.ExitStatus(code)
 }
 
-// exitStatus is 128 + n after signal n.
-func exitStatus(p *os.ProcessState) uint8 {
-	if w, ok := p.Sys().(syscall.WaitStatus); ok && w.Signaled() {
-		return uint8(128 + int(w.Signal()))
-	}
-	return uint8(p.ExitCode())
-}
+func exported(v expand.Variable) bool { return v.Exported }
 
-// environ lists the exported variables.
-func environ(env expand.Environ) []string {
-	return variables(env, func(v expand.Variable) bool { return v.Exported })
-}
-
-// variables lists the string variables for which keep says yes; a variable of an inner scope hides an outer one.
-func variables(env expand.Environ, keep func(expand.Variable) bool) []string {
+// environ lists the string variables for which keep says yes. An inner scope, which comes later, hides an outer one.
+func environ(env expand.Environ, keep func(expand.Variable) bool) []string {
 	found := map[string]string{}
-	env.Each(func(name string, v expand.Variable) bool {
+	for name, v := range env.Each {
 		delete(found, name)
 		if v.Kind == expand.String && v.IsSet() && keep(v) {
-			found[name] = v.Str
+			found[name] = name + "=" + v.Str
 		}
-		return true
-	})
-	list := make([]string, 0, len(found))
-	for name, value := range found {
-		list = append(list, name+"="+value)
 	}
-	slices.Sort(list)
-	return list
+	return slices.Sorted(maps.Values(found))
 }
 
 // replaceProcess executes the command in the shell's place, with its redirections.
@@ -280,17 +250,15 @@ func replaceProcess(cmd *exec.Cmd) error {
 	for i, stream := range []any{cmd.Stdin, cmd.Stdout, cmd.Stderr} {
 		f, ok := stream.(*os.File)
 		if !ok || f == nil { // closed by "<&-" or ">&-"
-			null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-			if err != nil {
+			var err error
+			if f, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
 				return err
 			}
-			f = null
 		}
-		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3) // out of the way of 0 to 2
-		if err != nil {
+		var err error
+		if fds[i], err = unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3); err != nil { // out of the way of 0 to 2
 			return os.NewSyscallError("dup", err)
 		}
-		fds[i] = fd
 	}
 	for i, fd := range fds {
 		if err := unix.Dup3(fd, i, 0); err != nil {
@@ -300,11 +268,27 @@ func replaceProcess(cmd *exec.Cmd) error {
 	return &os.PathError{Op: "execute", Path: cmd.Path, Err: unix.Exec(cmd.Path, cmd.Args, cmd.Env)}
 }
 
-// builtin makes an applet of a command that the shell has built in: printf, test, [.
+// builtin makes an applet of a command that the shell has built in.
 func builtin(c *command) error {
 	s := &shell{command: c, zero: c.name}
-	if err := s.start(options{}, c.args); err != nil {
+	if err := s.start(); err != nil {
 		return err
 	}
 	return status(s.whole(c.name + ` "$@"`))
+}
+
+// umask shows or sets the permission bits that new files do not get, umask(2).
+func umask(c *command) error {
+	if len(c.args) == 0 {
+		old := unix.Umask(0)
+		unix.Umask(old)
+		_, err := fmt.Fprintf(c.out, "%04o\n", old)
+		return err
+	}
+	mode, err := strconv.ParseUint(c.args[0], 8, 9)
+	if err != nil {
+		return usagef("%q is not a mode", c.args[0])
+	}
+	unix.Umask(int(mode))
+	return nil
 }

@@ -1,92 +1,54 @@
 package toolbox
 
 import (
-	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
+	"text/tabwriter"
 	"time"
 
+	"github.com/docker/go-units"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
-// lookPath finds a program as execvp(3) does. os/exec has a rule of its own: it refuses the working directory.
-func lookPath(name, path string) (string, error) {
-	if strings.Contains(name, "/") {
-		return name, nil
-	}
-	for _, dir := range filepath.SplitList(path) {
-		candidate := filepath.Join(dir, name)
-		if info, err := os.Stat(candidate); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return candidate, nil
-		}
-	}
-	return "", &exec.Error{Name: name, Err: os.ErrNotExist}
-}
-
 func hostname(c *command) error {
-	_, rest, err := c.parse("")
-	if err != nil {
-		return err
-	}
-	if len(rest) == 1 {
-		return os.NewSyscallError("sethostname", unix.Sethostname([]byte(rest[0])))
+	if len(c.args) > 0 {
+		return os.NewSyscallError("sethostname", unix.Sethostname([]byte(c.args[0])))
 	}
 	name, err := os.Hostname()
 	fmt.Fprintln(c.out, name)
 	return err
 }
 
-func pwd(c *command) error {
-	if _, err := c.noOperands("L P"); err != nil {
-		return err
-	}
-	dir, err := os.Getwd()
-	if err == nil {
-		fmt.Fprintln(c.out, dir)
-	}
-	return err
-}
-
 func uname(c *command) error {
-	o, err := c.noOperands("a s n r v m")
-	if err != nil {
-		return err
-	}
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
 		return os.NewSyscallError("uname", err)
 	}
 	var parts []string
-	for _, f := range []struct {
+	for _, f := range [...]struct {
 		option string
 		value  []byte
 	}{{"s", u.Sysname[:]}, {"n", u.Nodename[:]}, {"r", u.Release[:]}, {"v", u.Version[:]}, {"m", u.Machine[:]}} {
-		if o.has(f.option) || o.has("a") || len(o) == 0 && f.option == "s" {
-			parts = append(parts, string(bytes.TrimRight(f.value, "\x00")))
+		if c.has(f.option) || c.has("a") || len(c.options) == 0 && f.option == "s" {
+			parts = append(parts, unix.ByteSliceToString(f.value))
 		}
 	}
-	_, err = fmt.Fprintln(c.out, strings.Join(parts, " "))
+	_, err := fmt.Fprintln(c.out, strings.Join(parts, " "))
 	return err
 }
 
-// nproc prints how many processors the process may run on: the cpuset's and sched_setaffinity(2)'s word.
-func nproc(c *command) error {
-	if _, err := c.noOperands(""); err != nil {
-		return err
+func date(c *command) error {
+	t := time.Now()
+	if c.has("u") {
+		t = t.UTC()
 	}
-	_, err := fmt.Fprintln(c.out, runtime.NumCPU())
+	_, err := fmt.Fprintln(c.out, t.Format(time.UnixDate))
 	return err
 }
 
 func tty(c *command) error {
-	if _, err := c.noOperands(""); err != nil {
-		return err
-	}
 	if !term.IsTerminal(int(c.in.Fd())) {
 		fmt.Fprintln(c.out, "not a tty")
 		return status(1)
@@ -97,7 +59,7 @@ func tty(c *command) error {
 }
 
 func stty(c *command) error {
-	if len(c.args) != 1 || c.args[0] != "size" {
+	if c.args[0] != "size" {
 		return usagef("only \"size\" is known")
 	}
 	width, height, err := term.GetSize(int(c.in.Fd()))
@@ -108,53 +70,99 @@ func stty(c *command) error {
 	return err
 }
 
-// date prints the time, in the format of strftime(3) as far as the table below goes.
-func date(c *command) error {
-	o, rest, err := c.parse("u")
-	if err != nil {
-		return err
+// mountTable reads /proc/self/mounts, proc_pid_mounts(5). Of each line it returns the source, the target, the
+// type and the options:
+//
+//	overlay / overlay rw,relatime,lowerdir=… 0 0
+func mountTable() ([][]string, error) {
+	data, err := os.ReadFile("/proc/self/mounts")
+	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+	var table [][]string
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Fields(line)
+		for i := range fields {
+			fields[i] = unescape.Replace(fields[i])
+		}
+		table = append(table, fields[:4])
 	}
-	t := time.Now()
-	if o.has("u") {
-		t = t.UTC()
-	}
-	format := "+%a %b %e %H:%M:%S %Z %Y"
-	if len(rest) > 0 {
-		format = rest[0]
-	}
-	if len(rest) > 1 || !strings.HasPrefix(format, "+") {
-		return usagef("the format begins with \"+\"")
-	}
-	text, err := strftime(t, format[1:])
-	if err == nil {
-		fmt.Fprintln(c.out, text)
-	}
-	return err
+	return table, err
 }
 
-func strftime(t time.Time, format string) (string, error) {
-	layouts := map[byte]string{
-		'a': "Mon", 'b': "Jan", 'd': "02", 'e': "_2", 'F': time.DateOnly, 'H': "15", 'M': "04", 'm': "01",
-		'N': ".000000000", 'S': "05", 'T': time.TimeOnly, 'Y': "2006", 'y': "06", 'Z': "MST", 'z': "-0700", 'j': "002",
-	}
-	var b strings.Builder
-	for i := 0; i < len(format); i++ {
-		if format[i] != '%' || i+1 == len(format) {
-			b.WriteByte(format[i])
-			continue
+// mount lists the mounts of this mount namespace or makes one with mount(2), if the kernel lets it.
+func mount(c *command) error {
+	kind := c.options["t"]
+	switch len(c.args) {
+	case 0:
+		table, err := mountTable()
+		for _, m := range table {
+			if kind == "" || kind == m[2] {
+				fmt.Fprintf(c.out, "%s on %s type %s (%s)\n", m[0], m[1], m[2], m[3])
+			}
 		}
-		i++
-		layout, ok := layouts[format[i]]
-		switch {
-		case format[i] == 's':
-			fmt.Fprint(&b, t.Unix())
-		case format[i] == '%':
-			b.WriteByte('%')
-		case ok:
-			b.WriteString(strings.TrimPrefix(t.Format(layout), "."))
-		default:
-			return "", usagef("unknown format %%%c", format[i])
-		}
+		return err
+	case 2:
+		flags, data := mountOptions(c.options["o"])
+		return pathError("mount", c.args[1], unix.Mount(c.args[0], c.args[1], kind, flags, data))
 	}
-	return b.String(), nil
+	return usagef("SOURCE and TARGET are needed")
 }
+
+// mountOptions divides "ro,size=1m" into flags for the kernel and the rest, which is the file system's.
+func mountOptions(s string) (flags uintptr, data string) {
+	var rest []string
+	for option := range strings.SplitSeq(s, ",") {
+		switch option {
+		case "ro":
+			flags |= unix.MS_RDONLY
+		case "bind":
+			flags |= unix.MS_BIND
+		case "remount":
+			flags |= unix.MS_REMOUNT
+		default:
+			rest = append(rest, option)
+		}
+	}
+	return flags, strings.Join(rest, ",")
+}
+
+func umount(c *command) error {
+	flags := 0
+	if c.has("l") {
+		flags = unix.MNT_DETACH
+	}
+	return each(c.args, func(target string) error { return pathError("unmount", target, unix.Unmount(target, flags)) })
+}
+
+// df asks statfs(2) about the named files' file systems, or about all that have a size.
+func df(c *command) error {
+	files := c.args
+	if len(files) == 0 {
+		table, err := mountTable()
+		if err != nil {
+			return err
+		}
+		for _, m := range table {
+			files = append(files, m[1])
+		}
+	}
+	title, size := "1K-blocks", func(bytes uint64) string { return fmt.Sprint(bytes / 1024) }
+	if c.has("h") {
+		title, size = "Size", humanSize
+	}
+	w := tabwriter.NewWriter(c.out, 0, 1, 2, ' ', 0)
+	defer w.Flush()
+	fmt.Fprintf(w, "%s\tUsed\tAvailable\tUse%%\tMounted on\n", title)
+	return each(files, func(name string) error {
+		var s unix.Statfs_t
+		if err := unix.Statfs(name, &s); err != nil || s.Blocks == 0 { // proc, sysfs and the like hold nothing
+			return pathError("statfs", name, err)
+		}
+		unit := uint64(s.Bsize) // bytes
+		used, free := (s.Blocks-s.Bfree)*unit, s.Bavail*unit
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d%%\t%s\n", size(s.Blocks*unit), size(used), size(free), used*100/max(1, used+free), name)
+		return nil
+	})
+}
+
+// humanSize is a number of bytes as "1.5MiB".
+func humanSize(bytes uint64) string { return units.BytesSize(float64(bytes)) }

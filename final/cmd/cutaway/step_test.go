@@ -9,11 +9,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -164,130 +162,50 @@ func bridgeOf(t *testing.T, host string) string {
 	return name
 }
 
-// screen is a terminal with a client on it.
-type screen struct {
-	t        *testing.T
-	terminal *os.File
-	mu       sync.Mutex // guards text
-	text     string
-}
-
-// onScreen starts a client on a terminal.
-func onScreen(t *testing.T, args ...string) (*screen, *exec.Cmd) {
-	t.Helper()
-	cmd := exec.Command(filepath.Join(bin, "cutaway"), append([]string{"-H", host}, args...)...)
-	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 80})
-	require.NoError(t, err)
-	s := &screen{t: t, terminal: terminal}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		buf := make([]byte, 4096)
-		for {
-			n, err := terminal.Read(buf)
-			s.mu.Lock()
-			s.text += string(buf[:n])
-			s.mu.Unlock()
-			if err != nil {
-				return
-			}
-		}
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it has ended, unless the test failed
-		_ = cmd.Wait()
-		<-done
-		require.NoError(t, terminal.Close())
-	})
-	return s, cmd
-}
-
-// until waits for a text, and forgets what was before its end.
-func (s *screen) until(want string) (before string) {
-	s.t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		s.mu.Lock()
-		var found bool
-		text := s.text
-		if before, s.text, found = strings.Cut(s.text, want); found {
-			s.mu.Unlock()
-			return before
-		}
-		s.text = text
-		s.mu.Unlock()
-	}
-	require.Fail(s.t, "the terminal does not show "+want, "%s", s.text)
-	return ""
-}
-
-func (s *screen) say(line string) {
-	s.t.Helper()
-	_, err := s.terminal.WriteString(line)
-	require.NoError(s.t, err)
-}
-
-const prompt = "n c s m q>"
+const prompt = `n c s m q>`
 
 func TestAShellBetweenStepsIsWhereTheContainerIs(t *testing.T) {
-	s, cmd := onScreen(t, "run", "--rm", "-it", "--step", image, "sh")
-	s.until(prompt)
-	s.say("s\n")
-	s.until("on the host] / # ")
-	s.say("ls /sys/fs/cgroup && exit\n")
-	s.until(prompt)
-	s.say("c network.Up\n")
-	s.until(prompt)
-	s.say("s\n")
-	s.until("in its network] / # ")
-	s.say("exit\n")
-	s.until(prompt)
-	s.say("c pivot\n")
-	s.until(prompt)
-	s.say("s\n")
-	s.until("inside] / # ")
-	s.say("sleep 1000\n")
-	s.until("sleep 1000")
-	s.say("\x03") // Ctrl-C is for what runs in the shell
-	s.until("inside] / # ")
-	s.say("exit\n")
-	s.until(prompt)
-	s.say("n\n")
-	s.until(prompt)
-	s.say("s\n")
-	s.until("inside] / # ")
-	s.say("ls /; echo $$ $?; exit\n")
-	require.NotContains(t, s.until(prompt), "boot", "the root is the container's")
-	s.say("c\n")
-	s.until("/ # ")
-	s.say("echo $((6*7)); exit 9\n")
-	s.until("42")
-	require.Error(t, cmd.Wait())
-	require.Equal(t, 9, cmd.ProcessState.ExitCode())
+	x := atTerminal(t, "run", "--rm", "-it", "--step", image, "sh")
+	x.Sees(prompt)
+	x.Types("s\n").Sees("on the host] / # ")
+	x.Types("ls /sys/fs/cgroup && exit\n").Sees(prompt)
+	x.Types("c network.Up\n").Sees(prompt)
+	x.Types("s\n").Sees("in its network] / # ")
+	x.Types("exit\n").Sees(prompt)
+	x.Types("c pivot\n").Sees(prompt)
+	x.Types("s\n").Sees("inside] / # ")
+	x.Types("sleep 1000\n").Sees("sleep 1000")
+	x.Types("\x03") // Ctrl-C is for what runs in the shell
+	x.Sees("inside] / # ")
+	x.Types("exit\n").Sees(prompt)
+	x.Types("n\n").Sees(prompt)
+	x.Types("s\n").Sees("inside] / # ")
+	x.Types("ls /; echo $$ $?; exit\n")
+	x.Sees(prompt)
+	require.NotContains(t, x.Text(), "boot", "the root is the container's")
+	x.Types("c\n").Sees("/ # ")
+	x.Types("echo $((6*7)); exit 9\n").Sees("42")
+	require.Equal(t, 9, x.Ends())
 }
 
 func TestCtrlCAtTheQuestionUndoesEverything(t *testing.T) {
-	s, cmd := onScreen(t, "run", "--rm", "-it", "--step", image, "sh")
-	s.until(prompt)
-	s.say("c pivot\n")
-	s.until(prompt)
-	s.say("\x03")
-	s.until("interrupted; everything is undone")
-	require.Error(t, cmd.Wait())
-	require.Equal(t, 130, cmd.ProcessState.ExitCode())
+	x := atTerminal(t, "run", "--rm", "-it", "--step", image, "sh")
+	x.Sees(prompt)
+	x.Types("c pivot\n").Sees(prompt)
+	x.Types("\x03").Sees("interrupted; everything is undone")
+	require.Equal(t, 130, x.Ends())
 }
 
 func TestWhoStandsBetweenStepsIsToldOfAnEndFromElsewhere(t *testing.T) {
 	const name = "ended-elsewhere"
-	s, cmd := onScreen(t, "run", "--rm", "--name", name, "--step", image, "sh")
-	s.until(prompt)
-	s.say("c pivot\n")
-	s.until(prompt)
+	x := atTerminal(t, "run", "--rm", "--name", name, "--step", image, "sh")
+	x.Sees(prompt)
+	x.Types("c pivot\n").Sees(prompt)
 	require.Error(t, exec.Command(filepath.Join(bin, "cutaway"), "-H", host, "rename", name, "other").Run(), "it does not wait")
 	cutaway(t, "stop", name)
-	s.until("everything is undone")
-	s.until("explain --error container.Stepped")
-	require.Error(t, cmd.Wait())
-	require.Equal(t, 125, cmd.ProcessState.ExitCode())
+	x.Sees("everything is undone")
+	x.Sees("explain --error container.Stepped")
+	require.Equal(t, 125, x.Ends())
 	require.Empty(t, cutaway(t, "ps", "-aq", "--filter", "name="+name))
 }
 
