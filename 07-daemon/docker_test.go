@@ -1,18 +1,14 @@
 package daemon_test
 
 import (
-	"io"
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
 	"github.com/moby/moby/api/types/container"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"cutaway/07-daemon/memory"
 	"cutaway/chapters/lab"
@@ -33,70 +29,21 @@ func TestTheDockerCommandLineWorks(t *testing.T) {
 	})
 }
 
-// terminal is a docker command in a terminal of 40 rows and 100 columns.
-type terminal struct {
-	t   testing.TB
-	tty *os.File
-	cmd *exec.Cmd
-}
-
-func (a *api) terminal(args ...string) *terminal {
+// terminal starts a docker command at a terminal.
+func (a *api) terminal(args ...string) *lab.Terminal {
 	a.t.Helper()
 	cmd := exec.Command("docker", args...)
 	cmd.Env = append(os.Environ(), "DOCKER_HOST=unix://"+a.socket, "DOCKER_CONFIG="+a.t.TempDir())
-	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 100})
-	require.NoError(a.t, err)
-	a.t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		tty.Close()
-	})
-	return &terminal{a.t, tty, cmd}
+	return lab.AtTerminal(a.t, cmd)
 }
 
-// raw waits until docker has taken the terminal over. Before, the kernel echoes
+// raw is terminal that waits until docker has taken the terminal over. Before, the kernel echoes
 // what is typed and makes a signal of Ctrl-C.
-func (x *terminal) raw() *terminal {
-	x.t.Helper()
-	conn, err := x.tty.SyscallConn()
-	require.NoError(x.t, err)
-	require.Eventually(x.t, func() (raw bool) {
-		return conn.Control(func(fd uintptr) {
-			mode, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
-			raw = err == nil && mode.Lflag&unix.ICANON == 0
-		}) == nil && raw
-	}, patience, time.Millisecond)
+func (a *api) raw(args ...string) *lab.Terminal {
+	a.t.Helper()
+	x := a.terminal(args...)
+	require.Eventually(a.t, x.IsRaw, patience, time.Millisecond)
 	return x
-}
-
-// expect reads until want has come.
-func (x *terminal) expect(want string) {
-	x.t.Helper()
-	stop := time.AfterFunc(patience, func() { _ = x.cmd.Process.Kill() })
-	defer stop.Stop()
-	var got strings.Builder
-	buf := make([]byte, 1)
-	for !strings.Contains(got.String(), want) {
-		_, err := io.ReadFull(x.tty, buf)
-		require.NoError(x.t, err, "after %q, waiting for %q", got.String(), want)
-		got.Write(buf)
-	}
-}
-
-func (x *terminal) say(s string) {
-	x.t.Helper()
-	_, err := io.WriteString(x.tty, s)
-	require.NoError(x.t, err)
-}
-
-// code is the exit code of the command.
-func (x *terminal) code() int {
-	x.t.Helper()
-	stop := time.AfterFunc(patience, func() { _ = x.cmd.Process.Kill() })
-	defer stop.Stop()
-	go func() { _, _ = io.Copy(io.Discard, x.tty) }() // or the command blocks when the terminal is full
-	_ = x.cmd.Wait()
-	return x.cmd.ProcessState.ExitCode()
 }
 
 func TestDockerInATerminal(t *testing.T) {
@@ -104,37 +51,32 @@ func TestDockerInATerminal(t *testing.T) {
 	a := serveMemory(t)
 
 	x := a.terminal("run", "--rm", "-it", "toolbox", "stty")
-	x.expect("40 100")
-	require.Equal(t, 0, x.code())
+	x.Sees("24 80")
+	require.Equal(t, 0, x.Ends())
 
-	x = a.terminal("run", "-it", "--name", "shell", "toolbox", "cat").raw()
-	x.say("hello")
-	x.expect("hello")
-	x.say("\x03") // Ctrl-C is a byte like any other: the container's terminal makes a signal of it
-	x.expect("\x03")
-	x.say("\x10\x11")
-	require.Equal(t, 0, x.code(), "detached")
+	x = a.raw("run", "-it", "--name", "shell", "toolbox", "cat")
+	x.Types("hello").Sees("hello")
+	x.Types("\x03").Sees("\x03") // Ctrl-C is a byte like any other: the container's terminal makes a signal of it
+	x.Types("\x10\x11")
+	require.Equal(t, 0, x.Ends(), "detached")
 	require.Equal(t, "running", a.state("shell"))
 
-	x = a.terminal("attach", "--detach-keys", "ctrl-x,d", "shell").raw()
-	x.say("again")
-	x.expect("again")
-	x.say("\x18d")
-	require.NotEqual(t, 0, x.code(), "docker attach tells that it was left")
+	x = a.raw("attach", "--detach-keys", "ctrl-x,d", "shell")
+	x.Types("again").Sees("again")
+	x.Types("\x18d")
+	require.NotEqual(t, 0, x.Ends(), "docker attach tells that it was left")
 	require.Equal(t, "running", a.state("shell"))
 
-	x = a.terminal("exec", "-it", "shell", "cat").raw()
-	x.say("inside")
-	x.expect("inside")
-	x.say("\x10\x11")
-	x.code()
+	x = a.raw("exec", "-it", "shell", "cat")
+	x.Types("inside").Sees("inside")
+	x.Types("\x10\x11")
+	x.Ends()
 	require.Equal(t, "running", a.state("shell"))
 
-	x = a.terminal("attach", "shell").raw()
-	x.say("watching")
-	x.expect("watching")
+	x = a.raw("attach", "shell")
+	x.Types("watching").Sees("watching")
 	require.Equal(t, 204, a.do("POST", "/containers/shell/kill").StatusCode)
-	require.Equal(t, 137, x.code())
+	require.Equal(t, 137, x.Ends())
 }
 
 func (a *api) state(name string) string {
