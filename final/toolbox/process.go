@@ -53,14 +53,17 @@ func ps(c *command) error {
 //	Name:	sleep
 //	State:	S (sleeping)
 //	Uid:	0	0	0	0
-//	VmRSS:	    1234 kB
+//	VmRSS:	    1234 kB	(a kernel thread or a zombie has none)
 func processField(dir, text, field string) (string, error) {
 	line := func(name string) string {
 		_, after, _ := strings.Cut("\n"+text, "\n"+name+":")
 		value, _, _ := strings.Cut(strings.TrimLeft(after, "\t "), "\n")
 		return value
 	}
-	first := func(name string) string { return strings.Join(strings.Fields(line(name) + " ")[:1], "") }
+	first := func(name string) string {
+		word, _, _ := strings.Cut(strings.ReplaceAll(line(name), "\t", " "), " ")
+		return word
+	}
 	switch field {
 	case "pid":
 		return filepath.Base(dir), nil
@@ -80,7 +83,7 @@ func processField(dir, text, field string) (string, error) {
 		if args := strings.TrimRight(strings.ReplaceAll(string(cmdline), "\x00", " "), " "); args != "" {
 			return args, nil
 		}
-		return "[" + line("Name") + "]", nil // a kernel thread or a zombie has none
+		return "[" + line("Name") + "]", nil // see VmRSS
 	}
 	return "", usagef("unknown field %q", field)
 }

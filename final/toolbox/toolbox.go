@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -164,12 +165,12 @@ func usagef(format string, args ...any) error {
 
 // find returns the applet of that name, or nil.
 func find(name string) *applet {
-	for _, a := range applets() {
-		if a.name == name {
-			return &a
-		}
+	all := applets()
+	i := slices.IndexFunc(all, func(a applet) bool { return a.name == name })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return &all[i]
 }
 
 func baseName(argv0 string) string {

@@ -62,11 +62,10 @@ func (s *shell) trap(hc interp.HandlerContext, args []string) []string {
 	}
 	theirs := []string{"trap", "--", s.planText(args[0])}
 	for _, name := range args[1:] {
-		switch name {
-		case "0":
+		if name == "0" {
 			name = "EXIT"
-			fallthrough
-		case "EXIT", "ERR":
+		}
+		if name == "EXIT" || name == "ERR" {
 			theirs = append(theirs, name)
 			continue
 		}
