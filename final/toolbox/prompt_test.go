@@ -49,6 +49,13 @@ func TestCtrlCEndsTheCommandAndNotTheShell(t *testing.T) {
 	x.Types("echo $?\r").Sees(`\n130\n/ # $`)
 }
 
+func TestCtrlCEndsAWaitAndNotTheJob(t *testing.T) {
+	x := shellAtTerminal(t)
+	x.Types("sleep 100 & wait\r").Sees(`\[1\] \d+\n$`)
+	x.Types("\x03").Sees(`/ # $`)
+	x.Types("kill $!; wait $!; echo $?\r").Sees(`\n143\n/ # $`)
+}
+
 func TestCtrlDEndsTheShellWithTheLastStatus(t *testing.T) {
 	x := shellAtTerminal(t)
 	x.Types("(exit 4)\r").Sees(`/ # $`)
