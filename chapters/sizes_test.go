@@ -33,9 +33,9 @@ var librarySize = map[string]int{
 	"05-images":        2340,
 	"06-network":       1500,
 	"07-daemon":        2350,
-	"07-daemon/memory": 1200, // an engine without a kernel, for the demonstration and the tests
-	"final":            9000,
-	"final/build":      2260, // Dockerfiles: fifteen instructions, a context at both ends, a cache
+	"07-daemon/memory": 1200,  // an engine without a kernel, for the demonstration and the tests
+	"final":            10100, // the engine without the rows below
+	"final/build":      2260,  // Dockerfiles: fifteen instructions, a context at both ends, a cache
 	"final/cli":        4900,
 	"final/toolbox":    2300, // a shell and its commands: not the engine, but what runs in it
 }

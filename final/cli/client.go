@@ -103,10 +103,10 @@ func (e *apiError) Error() string { return e.Message }
 // Explain says where to read about it.
 func (e *apiError) Explain() (id, chapter string) { return e.ID, e.Chapter }
 
-// isStatus reports whether err is an answer with that HTTP status.
-func isStatus(err error, status int) bool {
+// isNotFound reports whether the engine's answer is that there is no such thing.
+func isNotFound(err error) bool {
 	var api *apiError
-	return errors.As(err, &api) && api.Status == status
+	return errors.As(err, &api) && api.Status == http.StatusNotFound
 }
 
 // call is one request.

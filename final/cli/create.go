@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -98,7 +97,7 @@ func (a *app) create(ctx context.Context, f *createFlags, req container.CreateRe
 	ask := call{method: "POST", path: "/containers/create", query: query, body: req}
 	var made container.CreateResponse
 	err = c.do(ctx, ask, &made)
-	if isStatus(err, http.StatusNotFound) && f.pull == "missing" && strings.Contains(strings.ToLower(err.Error()), "no such image") {
+	if isNotFound(err) && f.pull == "missing" && strings.Contains(strings.ToLower(err.Error()), "no such image") {
 		fmt.Fprintf(a.err, "Unable to find image '%s' locally\n", req.Image)
 		if err := a.pull(ctx, pull); err != nil {
 			return "", err

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -68,7 +67,7 @@ func (a *app) object(ctx context.Context, ref, kind string) (json.RawMessage, er
 		}
 		var object json.RawMessage
 		err := c.do(ctx, call{method: "GET", path: path + ref + "/json"}, &object)
-		if err == nil || !isStatus(err, http.StatusNotFound) {
+		if err == nil || !isNotFound(err) {
 			return object, err
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/docker/go-units"
@@ -117,13 +117,13 @@ func (a *app) pruneOne(ctx context.Context, f pruneFlags, kind string) (gone pru
 	query := url.Values{}
 	filters := f.filters
 	if kind == "images" && f.all {
-		filters = append(filters[:len(filters):len(filters)], "dangling=false")
+		filters = append(slices.Clip(filters), "dangling=false")
 	}
 	if err := setFilters(query, filters); err != nil {
 		return gone, err
 	}
 	err = c.do(ctx, call{method: "POST", path: "/" + kind + "/prune", query: query}, &gone)
-	if kind != "images" && isStatus(err, http.StatusNotFound) {
+	if kind != "images" && isNotFound(err) {
 		err = nil // an engine without these has none to remove
 	}
 	return gone, err

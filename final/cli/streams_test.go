@@ -56,7 +56,7 @@ func TestErrorsOfTheDaemonAreToldAsTheyAre(t *testing.T) {
 	}
 	require.EqualError(t, answer(`{"message":"No such container: x"}`), "No such container: x")
 	require.EqualError(t, answer("<html>"), "404 Not Found <html>")
-	require.True(t, isStatus(answer("{}"), 404))
+	require.True(t, isNotFound(answer("{}")))
 
 	var out bytes.Buffer
 	a := &app{err: &out}

@@ -292,9 +292,9 @@ func TestWhatABuildWasInTheMiddleOfIsSweptUp(t *testing.T) {
 
 func TestACommandThatFailsIsToldWithItsLine(t *testing.T) {
 	w := open(t)
-	f := files{"Dockerfile": "FROM cutaway/toolbox\n# a comment\nRUN echo ok > /ok\n\nRUN echo so far; \\\n    echo bad >&2; \\\n    exit 7\n"}
+	f := files{"Dockerfile": "FROM cutaway/toolbox\n# a comment\nRUN echo ok > /ok\n\nRUN printf 'so far\\n'; \\\n    printf 'bad\\n' >&2; \\\n    exit 7\n"}
 	b := w.build(f, daemon.BuildOptions{Keep: daemon.KeepNone})
-	require.ErrorContains(t, b.err, "Dockerfile:5: the command '/bin/sh -c echo so far;")
+	require.ErrorContains(t, b.err, "Dockerfile:5: the command '/bin/sh -c printf 'so far\\n';")
 	require.Contains(t, b.out, "so far\n")
 	require.Contains(t, b.out, "bad\n")
 	var failed interface{ ExitStatus() int }

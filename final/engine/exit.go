@@ -18,11 +18,11 @@ var zeroAddress netip.Addr
 // watch waits for the end of the container's process.
 func (e *Engine) watch(c *Container, running *shim.Running) {
 	exit, err := running.Wait()
+	if e.closed.Load() {
+		return // the next engine goes on from here
+	}
 	if errors.Is(err, shim.ErrGone) {
 		if exit, err = shim.ReadExit(c.dir); err != nil {
-			if e.closed.Load() {
-				return // the next engine goes on from here
-			}
 			// Somebody killed the shim. The process lost its parent and its
 			// streams: it must not go on unseen.
 			exit = shim.Exit{Code: 137, At: time.Now().UTC()}

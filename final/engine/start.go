@@ -7,8 +7,10 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
+	namespaces "cutaway/02-namespaces"
 	daemon "cutaway/07-daemon"
 	"cutaway/final/plan"
 	"cutaway/final/runtime"
@@ -61,46 +63,72 @@ func (e *Engine) launch(c *Container, before func(*plan.Item) error) (*shim.Runn
 		return nil, err
 	}
 	defer ours.Close()
-	var running *shim.Running
-	early := c.early
+	b := &birth{c: c, shim: s, orders: theirs, early: c.early, child: plan.Child{Conn: ours, Before: before}}
 	c.early = nil
-	child := plan.Child{Conn: ours, Before: before}
-	var p *plan.Plan
-	p, err = e.compose(c, func(compiled *runtime.Compiled) plan.Step {
-		return plan.Starting(compiled.Clone, func() (err error) {
-			for _, a := range early { // nothing that the process writes may be missed
-				_ = a.Ready() // an error is a client that has gone again
-			}
-			running, err = s.Spawn("", shim.Spawn{Clone: compiled.Clone, Stdio: stdioOf(c.look().Config), Log: true}, theirs)
-			if err == nil {
-				c.mu.Lock()
-				c.child = running.PID
-				c.mu.Unlock()
-			}
-			// With our copy open, the child's execve would not end the connection.
-			if err = errors.Join(err, theirs.Close()); err != nil {
-				return err
-			}
-			return child.Brief(p)
-		})
+	c.mu.Lock()
+	c.child = 0
+	c.mu.Unlock()
+	give := sync.OnceValue(b.give)
+	b.plan, err = e.compose(c, func(compiled *runtime.Compiled) plan.Step {
+		b.clone = compiled.Clone
+		return plan.Starting(compiled.Clone, give)
 	})
 	if err != nil {
 		return nil, errors.Join(err, theirs.Close())
 	}
-	if err := p.Keep(c.dir); err != nil {
-		return nil, errors.Join(err, theirs.Close())
+	if before == nil {
+		// The child comes up while the plan is written down. It does nothing before it
+		// is told to, and does not outlive the one who would tell it.
+		go give()
+	}
+	if err := b.plan.Keep(c.dir); err != nil {
+		err = errors.Join(err, give())
+		b.abort(ours)
+		return nil, err
 	}
 	c.mu.Lock()
-	c.plan, c.child = p, 0
+	c.plan = b.plan
 	c.mu.Unlock()
-	runner := plan.Runner{Before: before, Child: child.Command, Abort: func() {
-		_ = ours.Close() // a child that waits for orders gives up
-		if running != nil {
-			_ = s.Signal("", unix.SIGKILL)
-			_, _ = running.Wait()
-		}
-	}}
-	return running, runner.Run(p)
+	runner := plan.Runner{Before: before, Child: b.child.Command, Abort: func() { b.abort(ours) }}
+	err = runner.Run(b.plan)
+	return b.running, err
+}
+
+// birth is how a container's first process comes to be.
+type birth struct {
+	c       *Container
+	shim    *shim.Shim
+	orders  *os.File // the child's end of the socket
+	early   []*shim.Attached
+	clone   namespaces.Clone
+	child   plan.Child // our end
+	plan    *plan.Plan
+	running *shim.Running // nil until then
+}
+
+// give has the shim start the child, and tells the child what will be to be done.
+func (b *birth) give() (err error) {
+	for _, a := range b.early { // nothing that the process writes may be missed
+		_ = a.Ready() // an error is a client that has gone again
+	}
+	b.running, err = b.shim.Spawn("", shim.Spawn{Clone: b.clone, Stdio: stdioOf(b.c.look().Config), Log: true}, b.orders)
+	// With our copy open, the child's execve would not end the connection.
+	if err = errors.Join(err, b.orders.Close()); err != nil {
+		return err
+	}
+	b.c.mu.Lock()
+	b.c.child = b.running.PID
+	b.c.mu.Unlock()
+	return b.child.Brief(b.plan)
+}
+
+// abort ends the child, if there is one: without our end it gives up.
+func (b *birth) abort(ours io.Closer) {
+	_ = ours.Close()
+	if b.running != nil {
+		_ = b.shim.Signal("", unix.SIGKILL)
+		_, _ = b.running.Wait()
+	}
 }
 
 // failed ends a start that did not succeed, in the words that Docker's client

@@ -41,14 +41,15 @@ func (r *Runner) host(p *Plan) error {
 	return sideBySide([]Lane{Process, Root, Limits, Wire}, p.doLane)
 }
 
-// sideBySide does something with several lanes at once, waits for all of them,
-// and returns all errors.
+// sideBySide does something with several lanes at once, the first of them in the
+// calling goroutine, waits for all of them, and returns all errors.
 func sideBySide(lanes []Lane, do func(Lane) error) error {
 	errs := make([]error, len(lanes))
 	var wg sync.WaitGroup
-	for i, lane := range lanes {
-		wg.Go(func() { errs[i] = do(lane) })
+	for i, lane := range lanes[1:] {
+		wg.Go(func() { errs[i+1] = do(lane) })
 	}
+	errs[0] = do(lanes[0])
 	wg.Wait()
 	return errors.Join(errs...)
 }

@@ -142,11 +142,11 @@ func TestScriptsOfTheStockClient(t *testing.T) {
 }
 
 func runScripts(t *testing.T, dir string) {
-	registry := newRegistry(t)
+	at := newRegistry(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
 		RequireExplicitExec: true,
-		Setup:               func(env *testscript.Env) error { return setup(env, registry) },
+		Setup:               func(env *testscript.Env) error { return setup(env, at) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":   code,
 			"retry":  retry,
@@ -171,8 +171,8 @@ func newRegistry(t *testing.T) (host string) {
 }
 
 // setup gives a script the client, a name of its own for containers ($C), the engine's socket and a registry.
-func setup(env *testscript.Env, registry string) error {
-	env.Setenv("REGISTRY", registry)
+func setup(env *testscript.Env, at string) error {
+	env.Setenv("REGISTRY", at)
 	env.Setenv("DOCKER_HOST", host)
 	env.Setenv("DOCKER_CONFIG", env.WorkDir)
 	env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
