@@ -26,6 +26,8 @@ func (s *shell) parse(text string) (*syntax.File, error) {
 	s.rewrite(file)
 	syntax.Walk(file, func(node syntax.Node) bool {
 		switch node := node.(type) {
+		case *syntax.Stmt:
+			return !hasHeredoc(node)
 		case *syntax.Subshell, *syntax.CmdSubst, *syntax.ProcSubst, *syntax.FuncDecl, *syntax.CoprocClause:
 			return false
 		case *syntax.BinaryCmd:
@@ -38,6 +40,11 @@ func (s *shell) parse(text string) (*syntax.File, error) {
 		return true
 	})
 	return file, nil
+}
+
+// hasHeredoc reports whether a statement is fed by the interpreter, which must not be replaced then.
+func hasHeredoc(st *syntax.Stmt) bool {
+	return slices.ContainsFunc(st.Redirs, func(r *syntax.Redirect) bool { return r.Hdoc != nil || r.Op == syntax.WordHdoc })
 }
 
 // rewrite makes background commands processes of their own, and $! their IDs: the interpreter runs "cmd &" as a

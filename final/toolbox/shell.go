@@ -105,7 +105,7 @@ func (s *shell) whole(script string) int {
 	}
 	if len(file.Stmts) == 1 {
 		call, ok := file.Stmts[0].Cmd.(*syntax.CallExpr)
-		if ok && len(call.Args) > 0 && !file.Stmts[0].Negated && isProgram(call.Args[0].Lit()) {
+		if ok && len(call.Args) > 0 && !file.Stmts[0].Negated && !hasHeredoc(file.Stmts[0]) && isProgram(call.Args[0].Lit()) {
 			call.Args = append([]*syntax.Word{literal("exec"), literal(inPlace)}, call.Args...)
 		}
 	}
@@ -206,6 +206,9 @@ func (s *shell) run(ctx context.Context, args []string) error {
 	}
 	<-c.done
 	_ = cmd.Wait() // for what it has written to us; its status has been taken
+	if c.status == interrupted {
+		s.interrupt()
+	}
 	return shellStatus(c.status)
 }
 

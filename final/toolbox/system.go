@@ -40,11 +40,7 @@ func uname(c *command) error {
 }
 
 func date(c *command) error {
-	t := time.Now()
-	if c.has("u") {
-		t = t.UTC()
-	}
-	_, err := fmt.Fprintln(c.out, t.Format(time.UnixDate))
+	_, err := fmt.Fprintln(c.out, time.Now().Format(time.UnixDate))
 	return err
 }
 

@@ -44,7 +44,7 @@ func applets() []applet {
 		{"chmod", "[-R] MODE FILE...", "R", 2, many, chmod},
 		{"chown", "[-R] USER[:GROUP] FILE...", "R", 2, many, chown},
 		{"cp", "[-ra] SOURCE... TARGET", "r R a", 2, many, cp},
-		{"date", "[-u]", "u", 0, 0, date},
+		{"date", "", "", 0, 0, date},
 		{"df", "[-h] [FILE]...", "h", 0, many, df},
 		{"echo", "[-ne] [WORD]...", unparsed, 0, many, builtin},
 		{"env", "[NAME=VALUE]... [COMMAND [ARG]...]", "", 0, many, env},

@@ -29,13 +29,12 @@ func (s *shell) listen() {
 			n, _ := sig.(syscall.Signal)
 			s.mu.Lock()
 			action, ok := s.actions[n]
-			cancel := s.cancel
 			s.mu.Unlock()
 			switch {
 			case ok:
 				s.due <- trapped{n, action}
-			case n == unix.SIGINT && cancel != nil:
-				cancel()
+			case n == unix.SIGINT:
+				s.interrupt()
 			}
 		}
 	}()
@@ -46,6 +45,15 @@ func (s *shell) onInterrupt(cancel context.CancelFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cancel = cancel
+}
+
+// interrupt ends the line. It is called for SIGINT and, as this may come a moment later, for a program that died of it.
+func (s *shell) interrupt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.interactive && s.cancel != nil {
+		s.cancel()
+	}
 }
 
 // trap is the command "trap [ACTION SIGNAL…]": an empty ACTION ignores a signal, - gives it back to the kernel. It returns
