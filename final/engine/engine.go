@@ -47,6 +47,7 @@ type Engine struct {
 	o       Options
 	lock    *os.File    // of the data root
 	closed  atomic.Bool // Close was called
+	sparing sync.Mutex  // held while a spare shim is started, and when it is dropped
 	exe     *os.File    // a sealed copy of our own binary, which shims and children run
 	layers  *unionfs.Store
 	images  *images.Store

@@ -41,12 +41,17 @@ func (e *Engine) takeSpare(p shim.Place) (*shim.Shim, error) {
 // keepSpare has a shim ready for the next start. If it cannot be started, the
 // next start will say why.
 func (e *Engine) keepSpare() {
+	e.sparing.Lock()
+	defer e.sparing.Unlock()
+	if e.closed.Load() {
+		return
+	}
 	spare, err := shim.Start(e.exePath())
 	if err != nil {
 		return
 	}
 	e.mu.Lock()
-	if e.spare == nil && !e.closed.Load() {
+	if e.spare == nil {
 		e.spare, spare = spare, nil
 	}
 	e.mu.Unlock()
@@ -55,8 +60,11 @@ func (e *Engine) keepSpare() {
 	}
 }
 
-// dropSpare ends the spare shim; Close has been called.
+// dropSpare ends the spare shim; Close has been called. A process that is about to
+// start has all of our descriptors until execve, so that we wait for it.
 func (e *Engine) dropSpare() error {
+	e.sparing.Lock()
+	defer e.sparing.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.spare == nil {

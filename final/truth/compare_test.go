@@ -27,7 +27,7 @@ func newWindow() *window {
 // Its execve may be seen to return after the answer, which it causes.
 func between(facts []fact, request string) (*window, error) {
 	w := newWindow()
-	started, answered, child := false, false, 0
+	started, answered, became, child := false, false, false, 0
 	for _, f := range facts {
 		switch {
 		case !started:
@@ -43,8 +43,9 @@ func between(facts []fact, request string) (*window, error) {
 			}
 		case !strings.HasPrefix(f.what, "read ") && (!answered || f.pid == child):
 			w.facts = append(w.facts, f)
+			became = became || f.who == "child" && strings.HasPrefix(f.what, "execve /")
 		}
-		if last := len(w.facts) - 1; answered && w.facts[last].who == "child" && strings.HasPrefix(w.facts[last].what, "execve /") {
+		if answered && became {
 			return w, nil
 		}
 	}
