@@ -79,7 +79,7 @@ func (e *Engine) launch(c *Container, before func(*plan.Item) error) (*shim.Runn
 	if before == nil {
 		// The child comes up while the plan is written down. It does nothing before it
 		// is told to, and does not outlive the one who would tell it.
-		go give()
+		go func() { _ = give() }() // its error is the step's
 	}
 	if err := b.plan.Keep(c.dir); err != nil {
 		err = errors.Join(err, give())
