@@ -2,7 +2,7 @@
 # varies: Makefile:[0-9]+
 . chapters/scripts/session.bash
 DIR=$(mktemp -d)/01-chroot
-unset MAKEFLAGS MAKELEVEL # a make above us would have this one say where it is
+unset MAKEFLAGS MAKELEVEL ARGS # of a make above us, which would have this one say where it is
 export DIR # make takes it from here; a reader's copy is in mine/01-chroot
 trap 'rm -rf "${DIR%/*}"' EXIT
 
