@@ -191,7 +191,7 @@ func (e *Engine) launchExec(x *Exec, s *shim.Shim, stdio shim.Stdio) (*shim.Runn
 	if err := runtime.Room(group); err != nil {
 		return nil, err
 	}
-	ours, theirs, err := socketpair()
+	ours, theirs, err := shim.Pair()
 	if err != nil {
 		return nil, err
 	}

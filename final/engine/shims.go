@@ -43,7 +43,10 @@ func (e *Engine) takeSpare(p shim.Place) (*shim.Shim, error) {
 func (e *Engine) keepSpare() {
 	e.sparing.Lock()
 	defer e.sparing.Unlock()
-	if e.closed.Load() {
+	e.mu.Lock()
+	needed := e.spare == nil && !e.closed.Load()
+	e.mu.Unlock()
+	if !needed {
 		return
 	}
 	spare, err := shim.Start(e.exePath())
@@ -51,13 +54,8 @@ func (e *Engine) keepSpare() {
 		return
 	}
 	e.mu.Lock()
-	if e.spare == nil {
-		e.spare, spare = spare, nil
-	}
-	e.mu.Unlock()
-	if spare != nil {
-		_ = spare.Close()
-	}
+	defer e.mu.Unlock()
+	e.spare = spare // nobody else keeps one meanwhile: see sparing
 }
 
 // dropSpare ends the spare shim; Close has been called. A process that is about to

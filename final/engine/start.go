@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"sync"
@@ -58,7 +57,7 @@ func (e *Engine) launch(c *Container, before func(*plan.Item) error) (*shim.Runn
 	if err != nil {
 		return nil, err
 	}
-	ours, theirs, err := socketpair()
+	ours, theirs, err := shim.Pair()
 	if err != nil {
 		return nil, err
 	}
@@ -186,20 +185,4 @@ func exitCodeOf(err error) int {
 // stdioOf is what a container's process has for standard streams.
 func stdioOf(c container.Config) shim.Stdio {
 	return shim.Stdio{TTY: c.Tty, Stdin: c.OpenStdin, StdinOnce: c.StdinOnce}
-}
-
-// socketpair is how we talk to the child: our end as a connection, and its end
-// as a file to be passed on.
-func socketpair() (io.ReadWriteCloser, *os.File, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
-	}
-	theirs, file := os.NewFile(uintptr(fds[1]), "orders"), os.NewFile(uintptr(fds[0]), "orders")
-	defer file.Close()
-	ours, err := net.FileConn(file)
-	if err != nil {
-		return nil, nil, errors.Join(err, theirs.Close())
-	}
-	return ours, theirs, nil
 }

@@ -80,6 +80,22 @@ const (
 // maxLine bounds a request; none is near it.
 const maxLine = 64 << 10 // bytes
 
+// Pair is how we talk to a process that is about to be started: our end as a
+// connection, and its end as a file to be passed on.
+func Pair() (ours *net.UnixConn, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	file, theirs := os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs")
+	defer file.Close()
+	conn, err := net.FileConn(file)
+	if err != nil {
+		return nil, nil, errors.Join(err, theirs.Close())
+	}
+	return conn.(*net.UnixConn), theirs, nil
+}
+
 // readLine reads one line and the descriptor that came with it. It looks before
 // it takes, so that nothing behind the line is taken.
 func readLine(conn *net.UnixConn, v any) (*os.File, error) {

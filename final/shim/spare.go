@@ -8,8 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // A Spare is a shim that has started and has no container yet. To start a process
@@ -20,17 +18,11 @@ type Spare struct{ conn *net.UnixConn }
 // given a container before. Exe is the engine's binary, as a path that the engine
 // can execute.
 func Start(exe string) (*Spare, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socketpair", err)
-	}
-	ours, theirs := os.NewFile(uintptr(fds[0]), "shim"), os.NewFile(uintptr(fds[1]), "engine")
-	defer ours.Close()
-	defer theirs.Close()
-	conn, err := net.FileConn(ours)
+	conn, theirs, err := Pair()
 	if err != nil {
 		return nil, err
 	}
+	defer theirs.Close()
 	cmd := exec.Command(exe, "shim")
 	cmd.Args[0] = "cutaway"
 	cmd.Dir = "/"
@@ -42,7 +34,7 @@ func Start(exe string) (*Spare, error) {
 		return nil, errors.Join(fmt.Errorf("start shim: %w", err), conn.Close())
 	}
 	go func() { _ = cmd.Wait() }() // its status is of no interest: exit.json has the container's
-	return &Spare{conn.(*net.UnixConn)}, nil
+	return &Spare{conn}, nil
 }
 
 // Close ends the shim.
