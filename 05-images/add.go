@@ -18,26 +18,17 @@ func (s *Store) Add(img v1.Image, name string, u Unpacker) (Image, error) {
 	return added, nil
 }
 
-func (s *Store) addImage(img v1.Image, name string, u Unpacker) (Image, error) {
-	manifest, err := img.RawManifest()
-	config, err2 := img.RawConfigFile()
-	layers, err3 := img.Layers()
-	if err := errors.Join(err, err2, err3); err != nil {
-		return Image{}, err
+func (s *Store) addImage(from v1.Image, name string, u Unpacker) (img Image, err error) {
+	manifest, err := from.RawManifest()
+	layers, err2 := from.Layers()
+	if err := errors.Join(err, err2); err != nil {
+		return img, err
 	}
-	parsed, err := parse(manifest, config)
-	if err != nil {
-		return Image{}, err
+	img, err = resolve(manifest, v1.Platform{}, func(string, v1.Descriptor) ([]byte, error) { return from.RawConfigFile() })
+	if err := errors.Join(err, img.call(name)); err != nil {
+		return img, err
 	}
-	a := addition{Image: parsed, unpack: u, open: func(i int) (io.ReadCloser, error) { return layers[i].Compressed() }}
-	if name != "" {
-		ref, err := ParseReference(name)
-		if err != nil {
-			return Image{}, err
-		}
-		a.refs = []Reference{ref}
-	}
-	return s.add(a)
+	return s.add(addition{Image: img, unpack: u, open: func(i int) (io.ReadCloser, error) { return layers[i].Compressed() }})
 }
 
 // addition is an image from anywhere but a registry.
@@ -73,7 +64,7 @@ func (s *Store) add(a addition) (Image, error) {
 			return Image{}, err
 		}
 	}
-	return s.enter(a.Image, a.refs...)
+	return s.enter(a.Image)
 }
 
 // counted tells how much of a layer has been read.

@@ -51,7 +51,7 @@ func LeakLease(s *Store, digest string) error {
 
 // ParseAndEnter enters an image with these documents into a new store.
 func ParseAndEnter(dir string, manifest, config []byte) (*Store, error) {
-	img, err := parse(manifest, config)
+	img, err := resolve(manifest, v1.Platform{}, func(string, v1.Descriptor) ([]byte, error) { return config, nil })
 	if err != nil {
 		return nil, err
 	}

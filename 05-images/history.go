@@ -1,14 +1,12 @@
 package images
 
-import "time"
+import v1 "github.com/google/go-containerregistry/pkg/v1"
 
 // Step is one line of `docker history`: one instruction of a Dockerfile.
 type Step struct {
-	ID        string // of the image, on the newest line; the images in between are not kept: "<missing>"
-	Created   time.Time
-	CreatedBy string
-	Comment   string
-	Layer     *Layer // nil: an instruction that changed no files
+	v1.History
+	ID    string // of the image, on the newest line; the images in between are not kept: "<missing>"
+	Layer *Layer // nil: an instruction that changed no files
 }
 
 // History tells how the image was made, the newest step first. It is what the
@@ -17,7 +15,7 @@ func (i Image) History() []Step {
 	steps := make([]Step, len(i.Config.History))
 	layers := i.Layers
 	for n, h := range i.Config.History {
-		step := Step{ID: "<missing>", Created: h.Created.Time, CreatedBy: h.CreatedBy, Comment: h.Comment}
+		step := Step{History: h, ID: "<missing>"}
 		if !h.EmptyLayer && len(layers) > 0 {
 			step.Layer, layers = &layers[0], layers[1:]
 		}

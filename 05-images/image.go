@@ -1,13 +1,11 @@
 package images
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -61,26 +59,57 @@ func (i Image) Top() string {
 	return i.Layers[len(i.Layers)-1].ChainID
 }
 
-// parse joins a manifest and its config. Layers are where both meet: the
-// manifest knows the blobs, the config what must come out of them.
-func parse(manifest, config []byte) (Image, error) {
+// fetcher gets the document that a descriptor stands for, verified. kind is
+// where registries have it: "manifests", those and indexes, or "blobs".
+type fetcher func(kind string, d v1.Descriptor) ([]byte, error)
+
+// resolve follows the arrows from an index or a manifest to an image for a
+// platform. The zero Platform means the host's, or what there is if there is
+// nothing to choose from.
+func resolve(raw []byte, want v1.Platform, fetch fetcher) (Image, error) {
+	for isIndex(raw) {
+		child, err := choose(raw, orHost(want))
+		if err == nil {
+			raw, err = fetch("manifests", child)
+		}
+		if err != nil {
+			return Image{}, err
+		}
+	}
 	var m v1.Manifest
-	var c v1.ConfigFile
-	if err := json.Unmarshal(manifest, &m); err != nil {
+	if err := json.Unmarshal(raw, &m); err != nil {
 		return Image{}, fmt.Errorf("parse manifest: %w", err)
 	}
+	if m.SchemaVersion == 1 {
+		return Image{}, errors.New("the registry has the image as schema 1 only, which was retired in 2016: push it anew")
+	}
+	config, err := fetch("blobs", m.Config)
+	if err != nil {
+		return Image{}, err
+	}
+	img, err := parse(raw, m, config)
+	if err == nil && want.OS != "" && (img.Config.OS != want.OS || img.Config.Architecture != want.Architecture) {
+		err = fmt.Errorf("%w: the image does not match the platform: wanted %s, actual: %s", ErrNotFound, want, img.Config.Platform())
+	}
+	return img, err
+}
+
+// parse joins a manifest and its config. Layers are where both meet: the
+// manifest knows the blobs, the config what must come out of them.
+func parse(raw []byte, m v1.Manifest, config []byte) (Image, error) {
+	var c v1.ConfigFile
 	if err := json.Unmarshal(config, &c); err != nil {
 		return Image{}, fmt.Errorf("parse config: %w", err)
 	}
 	if len(m.Layers) != len(c.RootFS.DiffIDs) {
 		return Image{}, fmt.Errorf("parse image: the manifest has %d layers, the config %d", len(m.Layers), len(c.RootFS.DiffIDs))
 	}
-	img := Image{ID: digestOf(config), Manifest: digestOf(manifest), Config: &c, Created: c.Created.Time, manifest: manifest, config: config}
+	img := Image{ID: digestOf(config), Manifest: digestOf(raw), Config: &c, Created: c.Created.Time, manifest: raw, config: config}
 	img.desc = v1.Descriptor{
 		MediaType: cmp.Or(m.MediaType, types.OCIManifestSchema1), // Docker's always say it
-		Digest:    v1.Hash{Algorithm: "sha256", Hex: strings.TrimPrefix(img.Manifest, "sha256:")},
-		Size:      int64(len(manifest)),
-		Platform:  &v1.Platform{OS: c.OS, Architecture: c.Architecture, Variant: c.Variant},
+		Digest:    hashOf(img.Manifest),
+		Size:      int64(len(raw)),
+		Platform:  c.Platform(),
 	}
 	for i, d := range m.Layers {
 		l := Layer{Digest: d.Digest.String(), DiffID: c.RootFS.DiffIDs[i].String(), MediaType: d.MediaType, Size: d.Size}
@@ -96,18 +125,15 @@ func parse(manifest, config []byte) (Image, error) {
 
 // compose makes an image of a config and its layers: it writes the manifest.
 func compose(config []byte, layers []v1.Descriptor) (Image, error) {
-	hash, size, err := v1.SHA256(bytes.NewReader(config))
-	if err != nil {
-		return Image{}, err
-	}
-	manifest, err := json.Marshal(v1.Manifest{
+	m := v1.Manifest{
 		SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Layers: layers,
-		Config: v1.Descriptor{MediaType: types.OCIConfigJSON, Digest: hash, Size: size},
-	})
+		Config: v1.Descriptor{MediaType: types.OCIConfigJSON, Digest: hashOf(digestOf(config)), Size: int64(len(config))},
+	}
+	raw, err := json.Marshal(m)
 	if err != nil {
 		return Image{}, err
 	}
-	return parse(manifest, config)
+	return parse(raw, m, config)
 }
 
 // load reads the image that a descriptor of index.json stands for. An index
@@ -120,22 +146,7 @@ func (s *Store) load(d v1.Descriptor) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	if isIndex(raw) {
-		child, err := choose(raw, HostPlatform())
-		if err != nil {
-			return Image{}, err
-		}
-		return s.load(child)
-	}
-	var m v1.Manifest
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return Image{}, fmt.Errorf("parse manifest %s: %w", d.Digest, err)
-	}
-	config, err := s.readBlob(m.Config.Digest.String())
-	if err != nil {
-		return Image{}, err
-	}
-	img, err := parse(raw, config)
+	img, err := resolve(raw, v1.Platform{}, func(_ string, d v1.Descriptor) ([]byte, error) { return s.readBlob(d.Digest.String()) })
 	if err == nil {
 		s.parsed.Store(d.Digest, img)
 	}
@@ -149,25 +160,28 @@ func absent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrDigest)
 }
 
-// needs lists all blobs and unpacked layers of the image.
+// needs lists all blobs and unpacked layers of the image, and the indexes that it was chosen from.
 func (i Image) needs() []string {
 	digests := []string{i.ID, i.Manifest}
 	for _, l := range i.Layers {
 		digests = append(digests, l.Digest, l.ChainID)
 	}
+	for _, ref := range i.refs {
+		digests = append(digests, ref.Digest)
+	}
 	return digests
 }
 
-// enter makes an image known whose layers are in the store, under all of the
+// enter makes an image known whose layers are in the store, under all of its
 // names at once.
-func (s *Store) enter(img Image, names ...Reference) (entered Image, err error) {
+func (s *Store) enter(img Image) (entered Image, err error) {
 	if err := errors.Join(s.putBlob(img.config), s.putBlob(img.manifest)); err != nil {
 		return Image{}, err
 	}
 	err = s.locked(func() error {
 		err := s.change(func(index *v1.IndexManifest) error {
 			keep(index, img.desc)
-			for _, ref := range names {
+			for _, ref := range img.refs {
 				setName(index, img.desc, ref)
 			}
 			return nil

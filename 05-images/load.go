@@ -36,25 +36,15 @@ func (s *Store) Load(r io.Reader, o LoadOptions) (loaded []Image, err error) {
 		return nil, err
 	}
 	defer root.Close()
-	var found []addition
-	if err = extract(root, r); err == nil {
-		if found, err = readLayout(dir); errors.Is(err, os.ErrNotExist) {
-			found, err = readArchive(root)
-		}
-	}
-	if err == nil {
-		found, err = o.forPlatform(found)
-	}
-	for _, a := range found {
-		var img Image
+	all, err := o.read(root, r)
+	for _, a := range all {
+		a.open = func(i int) (io.ReadCloser, error) { return root.Open(a.files[i]) }
 		a.unpack, a.report = o.Unpack, newReporter(o.Progress)
-		if img, err = s.add(a); err != nil {
+		var img Image
+		if img, err = s.add(a.addition); err != nil {
 			break
 		}
-		img.Names = nil
-		for _, ref := range a.refs {
-			img.Names = append(img.Names, ref.Familiar())
-		}
+		img.Names = a.Names
 		loaded = append(loaded, img)
 	}
 	if err != nil {
@@ -63,17 +53,30 @@ func (s *Store) Load(r io.Reader, o LoadOptions) (loaded []Image, err error) {
 	return loaded, nil
 }
 
-func (o LoadOptions) forPlatform(all []addition) ([]addition, error) {
-	if o.Platform.OS == "" {
-		return all, nil
+// found is an image in an archive.
+type found struct {
+	addition
+	files []string // names of the layers' blobs there
+}
+
+// read unpacks an archive, and finds the images in it that are for the platform.
+func (o LoadOptions) read(root *os.Root, r io.Reader) (all []found, err error) {
+	if err = extract(root, r); err != nil {
+		return nil, err
 	}
-	fit := slices.DeleteFunc(slices.Clone(all), func(a addition) bool {
+	if all, err = readLayout(root); errors.Is(err, os.ErrNotExist) {
+		all, err = readArchive(root)
+	}
+	if err != nil || o.Platform.OS == "" {
+		return all, err
+	}
+	all = slices.DeleteFunc(all, func(a found) bool {
 		return a.Config.OS != o.Platform.OS || a.Config.Architecture != o.Platform.Architecture
 	})
-	if len(fit) == 0 {
-		return nil, fmt.Errorf("%w: the archive has none for %s", ErrNotFound, o.Platform)
+	if len(all) == 0 {
+		err = fmt.Errorf("%w: the archive has none for %s", ErrNotFound, o.Platform)
 	}
-	return fit, nil
+	return all, err
 }
 
 func extract(root *os.Root, r io.Reader) error {
@@ -116,30 +119,31 @@ func extractFile(root *os.Root, h *tar.Header, r io.Reader) error {
 }
 
 // readLayout reads an OCI image layout, as a store that somebody else wrote.
-func readLayout(dir string) (all []addition, err error) {
-	from := &Store{dir: dir}
+func readLayout(root *os.Root) (all []found, err error) {
+	from := &Store{dir: root.Name()}
 	index, err := from.readIndex()
 	if err != nil {
 		return nil, err
 	}
 	for _, d := range index.Manifests {
-		img, err := from.load(d)
-		if err != nil {
+		var one found
+		if one.Image, err = from.load(d); err != nil {
 			return nil, fmt.Errorf("image %s: %w", d.Digest, err)
 		}
 		if ref, ok := nameOf(d); ok && ref.Digest == "" {
-			img.refs = []Reference{ref}
+			one.addName(ref)
 		}
-		all = append(all, addition{Image: img, open: func(i int) (io.ReadCloser, error) {
-			return os.Open(from.blobPath(img.Layers[i].Digest))
-		}})
+		for _, l := range one.Layers {
+			one.files = append(one.files, blobName(l.Digest))
+		}
+		all = append(all, one)
 	}
 	return all, nil
 }
 
 // readArchive reads a docker-archive. It has no manifests; as an image needs
 // one here, it is made of the config and the layers, with the same ID.
-func readArchive(root *os.Root) (all []addition, err error) {
+func readArchive(root *os.Root) (all []found, err error) {
 	b, err := root.ReadFile(archiveFile)
 	if err != nil {
 		return nil, fmt.Errorf("neither %s nor %s in the archive", indexFile, archiveFile)
@@ -149,13 +153,11 @@ func readArchive(root *os.Root) (all []addition, err error) {
 		return nil, fmt.Errorf("parse %s: %w", archiveFile, err)
 	}
 	for _, entry := range list {
-		img, err := entry.read(root)
-		if err != nil {
+		one := found{files: entry.Layers}
+		if one.Image, err = entry.read(root); err != nil {
 			return nil, err
 		}
-		all = append(all, addition{Image: img, open: func(i int) (io.ReadCloser, error) {
-			return root.Open(entry.Layers[i])
-		}})
+		all = append(all, one)
 	}
 	return all, nil
 }
@@ -182,11 +184,9 @@ func (a archived) read(root *os.Root) (img Image, err error) {
 		return img, err
 	}
 	for _, tag := range a.RepoTags {
-		ref, err := ParseReference(tag)
-		if err != nil {
+		if err := img.call(tag); err != nil {
 			return img, err
 		}
-		img.refs = append(img.refs, ref)
 	}
 	return img, nil
 }

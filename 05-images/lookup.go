@@ -1,11 +1,14 @@
 package images
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // Errors of [Store.Get] and of all that looks an image up with it.
@@ -16,29 +19,29 @@ var (
 
 var shortIDRE = lazily(`^(?:sha256:)?[0-9a-f]{1,64}$`)
 
-// view is what index.json names. Once made it does not change.
+// view is what index.json says. Once made it does not change.
 type view struct {
 	file   os.FileInfo // of the index.json: each version is a new file
-	images []Image     // the newest first; those with an err are not there, whatever their names say
+	index  v1.IndexManifest
+	images []Image // the newest first; those with an err are not there, whatever their names say
 }
 
-// current returns the images of the index.json that is there. The cost is one
+// current returns the view of the index.json that is there. The cost is one
 // stat(2), unless the file is another one.
-func (s *Store) current() ([]Image, error) {
+func (s *Store) current() (*view, error) {
 	file, err := os.Stat(s.path(indexFile))
 	if err != nil {
 		return nil, err
 	}
 	old := s.view.Load()
 	if old != nil && os.SameFile(old.file, file) && old.file.ModTime().Equal(file.ModTime()) {
-		return old.images, nil
-	}
-	index, err := s.readIndex()
-	if err != nil {
-		return nil, err
+		return old, nil
 	}
 	v := &view{file: file}
-	for _, d := range index.Manifests {
+	if v.index, err = s.readIndex(); err != nil {
+		return nil, err
+	}
+	for _, d := range v.index.Manifests {
 		img, err := s.load(d)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
@@ -55,13 +58,10 @@ func (s *Store) current() ([]Image, error) {
 		}
 	}
 	slices.SortFunc(v.images, func(a, b Image) int {
-		if !a.Created.Equal(b.Created) {
-			return b.Created.Compare(a.Created)
-		}
-		return strings.Compare(a.ID, b.ID)
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(a.ID, b.ID))
 	})
 	s.view.Store(v)
-	return v.images, nil
+	return v, nil
 }
 
 func (i *Image) addName(ref Reference) {
@@ -85,24 +85,24 @@ func (r Reference) key() Reference {
 // or by its ID or the beginning of it, in this order, as Docker does. The
 // error wraps [ErrNotFound], [ErrAmbiguous] or [ErrReference].
 func (s *Store) Get(ref string) (found Image, err error) {
-	all, err := s.current()
+	now, err := s.current()
 	if err != nil {
 		return found, err
 	}
 	name, err := ParseReference(ref)
-	for _, img := range all {
-		if err == nil && slices.Contains(img.refs, name.key()) {
-			return img, img.err
-		}
-	}
 	isID := shortIDRE(ref)
 	switch {
 	case err == nil:
+		for _, img := range now.images {
+			if slices.Contains(img.refs, name.key()) {
+				return img, img.err
+			}
+		}
 		err = fmt.Errorf("%w: %s", ErrNotFound, name.Familiar())
 	case isID:
 		err = fmt.Errorf("%w: %s", ErrNotFound, ref)
 	}
-	for _, img := range all {
+	for _, img := range now.images {
 		if !isID || img.err != nil || !strings.HasPrefix(img.ID, "sha256:"+strings.TrimPrefix(ref, "sha256:")) {
 			continue
 		}
@@ -116,6 +116,9 @@ func (s *Store) Get(ref string) (found Image, err error) {
 
 // List returns all images, the newest first.
 func (s *Store) List() ([]Image, error) {
-	all, err := s.current()
-	return slices.DeleteFunc(slices.Clone(all), func(i Image) bool { return i.err != nil }), err
+	now, err := s.current()
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(now.images), func(i Image) bool { return i.err != nil }), nil
 }

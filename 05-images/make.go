@@ -41,13 +41,9 @@ func (s *Store) Make(d Draft, u Unpacker) (Image, error) {
 }
 
 func (s *Store) make(d Draft, u Unpacker) (img Image, err error) {
-	var refs []Reference
-	if d.Name != "" {
-		ref, err := parseTag(d.Name)
-		if err != nil {
-			return img, err
-		}
-		refs = []Reference{ref}
+	var named Image
+	if err := named.call(d.Name); err != nil {
+		return img, err
 	}
 	layers := slices.Clone(d.Below.Layers)
 	if d.Layer != nil {
@@ -63,7 +59,7 @@ func (s *Store) make(d Draft, u Unpacker) (img Image, err error) {
 	if img, err = d.image(layers); err != nil {
 		return img, err
 	}
-	img.refs = refs
+	img.refs = named.refs
 	return s.add(addition{Image: img, unpack: u, open: func(int) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("%w: %s", ErrNotFound, short(d.Below.ID)) // a layer of the image below is gone
 	}})

@@ -80,3 +80,13 @@ func parseTag(name string) (Reference, error) {
 	}
 	return ref, err
 }
+
+// call gives an image that is not in the store yet one more name, unless it is "".
+func (i *Image) call(name string) error {
+	if name == "" {
+		return nil
+	}
+	ref, err := parseTag(name)
+	i.addName(ref)
+	return err
+}

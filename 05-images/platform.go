@@ -13,6 +13,13 @@ func HostPlatform() v1.Platform {
 	return v1.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH}
 }
 
+func orHost(p v1.Platform) v1.Platform {
+	if p.OS == "" {
+		return HostPlatform()
+	}
+	return p
+}
+
 // ParsePlatform reads "os/arch" or "os/arch/variant", as --platform has it; "x86_64"
 // and "aarch64" are understood too. "" is the zero Platform: nothing was asked for.
 func ParsePlatform(s string) (v1.Platform, error) {

@@ -2,7 +2,6 @@ package images
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -59,16 +58,25 @@ func (p *pull) run(ctx context.Context, registry Registry, host string) (img Ima
 		return Image{}, err
 	}
 	defer p.session.close()
-	top, manifest, err := p.resolve(ctx)
+	top, err := p.session.document(ctx, "manifests/"+p.ref.identifier(), v1.Descriptor{Digest: hashOf(p.ref.Digest)})
 	if err != nil {
 		return Image{}, err
 	}
 	p.report(Progress{ID: p.ref.identifier(), Status: "Pulling from " + p.ref.Path})
-	img, err = p.parse(ctx, manifest)
+	img, err = resolve(top, p.o.Platform, func(kind string, d v1.Descriptor) ([]byte, error) {
+		if raw, err := p.readBlob(d.Digest.String()); err == nil {
+			return raw, nil
+		}
+		return p.session.document(ctx, kind+"/"+d.Digest.String(), d)
+	})
 	if err != nil {
 		return Image{}, err
 	}
-	release, err := p.lease(append(img.needs(), digestOf(top)))
+	img.refs = []Reference{{Domain: p.ref.Domain, Path: p.ref.Path, Digest: digestOf(top)}}
+	if p.ref.Digest == "" {
+		img.refs = append(img.refs, p.ref)
+	}
+	release, err := p.lease(img.needs())
 	if err != nil {
 		return Image{}, err
 	}
@@ -79,62 +87,15 @@ func (p *pull) run(ctx context.Context, registry Registry, host string) (img Ima
 	if err := p.layers(ctx, img); err != nil {
 		return Image{}, err
 	}
-	return p.finish(img, digestOf(top))
-}
-
-// resolve finds what the name stands for, an index or a manifest, and the
-// manifest: that, or the one that the index has for the platform.
-func (p *pull) resolve(ctx context.Context) (top, manifest []byte, err error) {
-	top, err = p.session.manifest(ctx, p.ref.identifier())
-	if err != nil || !isIndex(top) {
-		return top, top, err
-	}
-	want := p.o.Platform
-	if want.OS == "" {
-		want = HostPlatform()
-	}
-	child, err := choose(top, want)
-	if err != nil {
-		return nil, nil, err
-	}
-	manifest, err = p.session.manifest(ctx, child.Digest.String())
-	return top, manifest, err
-}
-
-// parse adds the config to the manifest, and checks that it is for the platform.
-func (p *pull) parse(ctx context.Context, manifest []byte) (img Image, err error) {
-	var m v1.Manifest
-	if err := json.Unmarshal(manifest, &m); err != nil {
-		return img, fmt.Errorf("parse manifest: %w", err)
-	}
-	if m.SchemaVersion == 1 {
-		return img, errors.New("the registry has the image as schema 1 only, which was retired in 2016: push it anew")
-	}
-	config, err := p.readBlob(m.Config.Digest.String())
-	if err != nil {
-		if config, err = p.session.config(ctx, m.Config); err != nil {
-			return img, err
-		}
-	}
-	if img, err = parse(manifest, config); err != nil {
-		return img, err
-	}
-	want, have := p.o.Platform, img.Config
-	if want.OS != "" && (have.OS != want.OS || have.Architecture != want.Architecture) {
-		return img, fmt.Errorf("%w: the image does not match the platform: wanted %s, actual: %s/%s", ErrNotFound, want, have.OS, have.Architecture)
-	}
-	return img, nil
+	return p.finish(img)
 }
 
 // finish makes the image known by its tag, and by the digest of what the tag
 // stood for.
-func (p *pull) finish(img Image, topDigest string) (Image, error) {
+func (p *pull) finish(img Image) (Image, error) {
 	before, _ := p.Get(p.ref.String())
-	names := []Reference{{Domain: p.ref.Domain, Path: p.ref.Path, Digest: topDigest}}
-	if p.ref.Digest == "" {
-		names = append(names, p.ref)
-	}
-	img, err := p.enter(img, names...)
+	p.report(Progress{Status: "Digest: " + img.refs[0].Digest})
+	img, err := p.enter(img)
 	if err != nil {
 		return Image{}, err
 	}
@@ -142,7 +103,6 @@ func (p *pull) finish(img Image, topDigest string) (Image, error) {
 	if before.ID == img.ID {
 		status = "Image is up to date for "
 	}
-	p.report(Progress{Status: "Digest: " + topDigest})
 	p.report(Progress{Status: "Status: " + status + p.ref.Familiar()})
 	return img, nil
 }

@@ -6,15 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"slices"
 	"sync"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"golang.org/x/sync/errgroup"
 )
 
 // PushOptions are all optional.
@@ -39,28 +37,26 @@ func (s *Store) Push(ctx context.Context, ref Reference, o PushOptions) error {
 type push struct {
 	*Store
 	*reporter
-	ref     Reference
-	repo    name.Repository
-	pusher  *remote.Pusher
-	sources map[string]string // digest of a blob → another repository that should have it
-	mounted sync.Map          // digests of blobs that it had
+	ref   Reference
+	image Image
+	told  sync.Map // digests of layers of which it is known how they got there
 }
 
-func (p *push) run(ctx context.Context, r Registry) error {
-	img, err := p.Get(p.ref.String())
-	if err != nil {
+func (p *push) run(ctx context.Context, r Registry) (err error) {
+	if p.image, err = p.Get(p.ref.String()); err != nil {
 		return err
 	}
-	release, err := p.lease(img.needs())
+	release, err := p.lease(p.image.needs())
 	if err != nil {
 		return err
 	}
 	defer release()
-	if p.sources, err = p.findSources(img); err != nil {
+	sources, err := p.sources()
+	if err != nil {
 		return err
 	}
 	scopes := []string{"repository:" + p.ref.Path + ":pull,push"}
-	for _, repo := range p.sources {
+	for _, repo := range sources {
 		scopes = append(scopes, "repository:"+repo+":pull")
 	}
 	r.Trace = p.watch(r.Trace) //nolint:bodyclose // who asked does
@@ -69,56 +65,24 @@ func (p *push) run(ctx context.Context, r Registry) error {
 		return err
 	}
 	defer to.close()
-	p.repo = to.repo
-	if p.pusher, err = remote.NewPusher(remote.WithTransport(to.authed), remote.WithRetryBackoff(pauses)); err != nil {
+	if err := p.send(ctx, to, sources); err != nil {
 		return err
 	}
-	stored, err := layout.Path(p.dir).Image(img.desc.Digest)
-	if err != nil {
-		return err
+	for _, l := range p.image.Layers {
+		if _, told := p.told.Load(l.Digest); !told { // the manifest was there, so all of it is
+			p.tell(l.Digest, "Layer already exists")
+		}
 	}
-	layers, err := stored.Layers()
-	config, err2 := partial.ConfigLayer(stored)
-	if err := errors.Join(err, err2); err != nil {
-		return err
-	}
-	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(jobs)
-	for i, l := range img.Layers {
-		p.report(Progress{ID: short(l.Digest), Status: "Preparing"})
-		group.Go(func() error { return p.layer(gctx, layers[i], l) })
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	if err := p.pusher.Upload(ctx, p.repo, config); err != nil {
-		return err
-	}
-	if err := p.pusher.Put(ctx, p.repo.Tag(p.ref.identifier()), stored); err != nil {
-		return err
-	}
-	p.report(Progress{ID: p.ref.identifier(), Status: fmt.Sprintf("digest: %s size: %d", img.Manifest, img.desc.Size)})
+	p.report(Progress{ID: p.ref.identifier(), Status: fmt.Sprintf("digest: %s size: %d", p.image.Manifest, p.image.desc.Size)})
 	return p.update(func(index *v1.IndexManifest) error {
-		setName(index, img.desc, Reference{Domain: p.ref.Domain, Path: p.ref.Path, Digest: img.Manifest})
+		setName(index, p.image.desc, Reference{Domain: p.ref.Domain, Path: p.ref.Path, Digest: p.image.Manifest})
 		return nil
 	})
 }
 
-// watch notes which blobs a registry says to have mounted.
-func (p *push) watch(then func(*http.Response)) func(*http.Response) {
-	return func(resp *http.Response) {
-		if resp.StatusCode == http.StatusCreated {
-			p.mounted.Store(resp.Request.URL.Query().Get("mount"), true)
-		}
-		if then != nil {
-			then(resp)
-		}
-	}
-}
-
-// findSources finds repositories of the same registry that images with some of
-// the layers came from, or were pushed to.
-func (p *push) findSources(img Image) (map[string]string, error) {
+// sources finds repositories of the same registry that images with some of
+// the layers came from, or were pushed to: digest of a layer → repository.
+func (p *push) sources() (map[string]string, error) {
 	all, err := p.List()
 	sources := map[string]string{}
 	for _, other := range all {
@@ -127,7 +91,7 @@ func (p *push) findSources(img Image) (map[string]string, error) {
 				continue
 			}
 			for _, l := range other.Layers {
-				if slices.ContainsFunc(img.Layers, func(own Layer) bool { return own.Digest == l.Digest }) {
+				if p.image.has(l.Digest) {
 					sources[l.Digest] = ref.Path
 				}
 			}
@@ -136,40 +100,79 @@ func (p *push) findSources(img Image) (map[string]string, error) {
 	return sources, err
 }
 
-// layer brings one layer to the registry (distribution-spec, "Pushing blobs"): HEAD
-// asks for it, POST mounts it or opens an upload, PATCH and PUT send it.
-func (p *push) layer(ctx context.Context, stored v1.Layer, l Layer) error {
-	up := &upload{Layer: stored, sent: func(n int64) {
-		p.report(Progress{ID: short(l.Digest), Status: "Pushing", Current: n, Total: l.Size})
-	}}
-	layer, from := v1.Layer(up), p.sources[l.Digest]
-	if from != "" {
-		layer = &remote.MountableLayer{Layer: up, Reference: p.repo.Registry.Repo(from).Tag(DefaultTag)}
-	}
-	err := p.pusher.Upload(ctx, p.repo, layer)
+func (i Image) has(digest string) bool {
+	return slices.ContainsFunc(i.Layers, func(l Layer) bool { return l.Digest == digest })
+}
+
+// send has go-containerregistry bring everything to the registry that is not there.
+func (p *push) send(ctx context.Context, to *session, sources map[string]string) error {
+	pusher, err := remote.NewPusher(remote.WithTransport(to.authed), remote.WithRetryBackoff(pauses), remote.WithJobs(jobs))
 	if err != nil {
 		return err
 	}
-	status := "Layer already exists"
-	if _, mounted := p.mounted.Load(l.Digest); mounted {
-		status = "Mounted from " + from
-	} else if up.opened {
-		status = "Pushed"
+	stored, err := layout.Path(p.dir).Image(p.image.desc.Digest)
+	if err != nil {
+		return err
 	}
-	p.report(Progress{ID: short(l.Digest), Status: status})
-	return nil
+	layers, err := stored.Layers()
+	if err != nil {
+		return err
+	}
+	for i, l := range p.image.Layers {
+		p.report(Progress{ID: short(l.Digest), Status: "Preparing"})
+		layers[i] = upload{layers[i], func(n int64) {
+			p.report(Progress{ID: short(l.Digest), Status: "Pushing", Current: n, Total: l.Size})
+		}}
+		if repo := sources[l.Digest]; repo != "" {
+			layers[i] = &remote.MountableLayer{Layer: layers[i], Reference: to.repo.Registry.Repo(repo).Tag(DefaultTag)}
+		}
+	}
+	return pusher.Push(ctx, to.repo.Tag(p.ref.identifier()), withLayers{stored, layers})
 }
+
+// watch tells of a layer what a registry's answers say (distribution-spec, "Pushing
+// blobs"): HEAD asks for it, POST mounts it or opens an upload, PATCH and PUT send it.
+func (p *push) watch(then func(*http.Response)) func(*http.Response) {
+	return func(resp *http.Response) {
+		query := resp.Request.URL.Query()
+		switch fmt.Sprint(resp.Request.Method, resp.StatusCode) {
+		case "HEAD200":
+			p.tell(path.Base(resp.Request.URL.Path), "Layer already exists")
+		case "POST201":
+			p.tell(query.Get("mount"), "Mounted from "+query.Get("from"))
+		case "PUT201":
+			p.tell(query.Get("digest"), "Pushed")
+		}
+		if then != nil {
+			then(resp)
+		}
+	}
+}
+
+func (p *push) tell(digest, status string) {
+	if p.image.has(digest) {
+		p.told.Store(digest, true)
+		p.report(Progress{ID: short(digest), Status: status})
+	}
+}
+
+// withLayers is a stored image whose layers tell how much of them was read.
+type withLayers struct {
+	v1.Image
+	layers []v1.Layer
+}
+
+// Layers is that of [v1.Image].
+func (w withLayers) Layers() ([]v1.Layer, error) { return w.layers, nil }
 
 // upload is a stored layer that tells how much of it was read.
 type upload struct {
 	v1.Layer
-	sent   func(n int64)
-	opened bool
+	sent func(n int64)
 }
 
 // Compressed opens the blob, for each attempt.
-func (u *upload) Compressed() (io.ReadCloser, error) {
-	u.opened = true
+func (u upload) Compressed() (io.ReadCloser, error) {
 	f, err := u.Layer.Compressed()
 	return struct {
 		io.Reader

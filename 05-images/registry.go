@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -188,15 +189,21 @@ func (s *session) get(ctx context.Context, path string, header http.Header) (*ht
 	return resp, nil
 }
 
-// manifest fetches a manifest or an index by its tag or its digest, and verifies
-// the latter. A registry that is not told what can be read may answer with
-// schema 1, retired in 2016.
-func (s *session) manifest(ctx context.Context, identifier string) (raw []byte, err error) {
-	accept := http.Header{"Accept": {fmt.Sprintf("%s, %s, %s, %s",
-		types.OCIImageIndex, types.DockerManifestList, types.OCIManifestSchema1, types.DockerManifestSchema2)}}
+// anyDigest is that of a document of which only a tag is known.
+var anyDigest = v1.Hash{Algorithm: "sha256"}
+
+// document fetches a manifest, an index or a config, and verifies what want
+// says of it: its digest, and its size unless that is 0. A registry that is not
+// told what can be read may answer with schema 1, retired in 2016.
+func (s *session) document(ctx context.Context, path string, want v1.Descriptor) (raw []byte, err error) {
+	header := http.Header{}
+	if strings.HasPrefix(path, "manifests/") {
+		header.Set("Accept", fmt.Sprintf("%s, %s, %s, %s",
+			types.OCIImageIndex, types.DockerManifestList, types.OCIManifestSchema1, types.DockerManifestSchema2))
+	}
 	for pause := pauses; ; {
 		var resp *http.Response
-		if resp, err = s.get(ctx, s.ref.Path+"/manifests/"+identifier, accept); err == nil {
+		if resp, err = s.get(ctx, s.ref.Path+"/"+path, header); err == nil {
 			raw, err = io.ReadAll(io.LimitReader(resp.Body, documentLimit+1))
 			resp.Body.Close()
 		}
@@ -204,30 +211,17 @@ func (s *session) manifest(ctx context.Context, identifier string) (raw []byte, 
 			break
 		}
 	}
+	size := int64(len(raw))
 	switch {
-	case err == nil && len(raw) > documentLimit:
-		err = fmt.Errorf("%w: it has more than %d bytes", ErrSize, documentLimit)
-	case err == nil && digestRE(identifier):
-		err = checkDigest(identifier, digestOf(raw))
+	case err == nil && (size > documentLimit || want.Size > 0 && size != want.Size):
+		err = fmt.Errorf("%w: %d bytes or more", ErrSize, size)
+	case err == nil && want.Digest != anyDigest:
+		err = checkDigest(want.Digest.String(), digestOf(raw))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("get manifest %s: %w", identifier, explain(err, s.ref))
+		return nil, fmt.Errorf("get %s: %w", path, explain(err, s.ref))
 	}
 	return raw, nil
-}
-
-// config fetches a config, and verifies it.
-func (s *session) config(ctx context.Context, d v1.Descriptor) ([]byte, error) {
-	if d.Size > documentLimit {
-		return nil, fmt.Errorf("%w: the config has %d bytes, more than %d", ErrSize, d.Size, documentLimit)
-	}
-	r := &blobReader{session: s, ctx: ctx, digest: d.Digest.String(), size: d.Size}
-	defer r.Close()
-	raw, err := io.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("get config: %w", explain(err, s.ref))
-	}
-	return raw, checkDigest(d.Digest.String(), digestOf(raw))
 }
 
 // explain puts what a registry answered into Docker's words.

@@ -62,6 +62,7 @@ func (s *Store) remove(ref string, o RemoveOptions) (done []Removed, err error) 
 			done = append(done, Removed{Untagged: ref.Familiar()})
 		}
 		if whole {
+			done = append(done, Removed{Deleted: img.ID})
 			index.Manifests = slices.DeleteFunc(index.Manifests, func(d v1.Descriptor) bool {
 				have, err := s.load(d)
 				return err == nil && have.ID == img.ID
@@ -72,12 +73,15 @@ func (s *Store) remove(ref string, o RemoveOptions) (done []Removed, err error) 
 	if err != nil || !whole {
 		return done, err
 	}
-	needed, err := s.needed()
-	if err != nil {
-		return done, err
+	var layers []string
+	for _, l := range slices.Backward(img.Layers) {
+		layers = append(layers, l.ChainID)
 	}
-	layers, err := o.drop(img, needed)
-	return slices.Concat(done, []Removed{{Deleted: img.ID}}, layers), errors.Join(err, s.sweep(needed, slowest))
+	dropped, err := s.collect(SweepOptions{Layers: layers, Drop: o.Drop})
+	for _, id := range dropped {
+		done = append(done, Removed{Deleted: id})
+	}
+	return done, err
 }
 
 // decide applies Docker's rules: which names go, and whether the image does.
@@ -129,74 +133,6 @@ func (i Image) withDigests(ref Reference) []Reference {
 	return gone
 }
 
-// drop frees the layers that were only this image's, the highest first: it
-// stands on the others.
-func (o RemoveOptions) drop(img Image, needed map[string]bool) (done []Removed, err error) {
-	for _, l := range slices.Backward(img.Layers) {
-		if needed[l.ChainID] {
-			break
-		}
-		if o.Drop != nil {
-			if err := o.Drop(l.ChainID); errors.Is(err, ErrConflict) {
-				break
-			} else if err != nil {
-				return done, fmt.Errorf("remove layer %s: %w", l.ChainID, err)
-			}
-		}
-		done = append(done, Removed{Deleted: l.ChainID})
-	}
-	return done, nil
-}
-
-// needed is everything that an image or a lease refers to.
-func (s *Store) needed() (map[string]bool, error) {
-	needed, err := s.leased()
-	if err != nil {
-		return nil, err
-	}
-	index, err := s.readIndex()
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range index.Manifests {
-		needed[d.Digest.String()] = true
-		if ref, ok := nameOf(d); ok && ref.Digest != "" {
-			needed[ref.Digest] = true // the index that the image was chosen from
-		}
-		img, err := s.load(d)
-		if err != nil && !absent(err) {
-			return nil, err
-		}
-		for _, digest := range img.needs() {
-			needed[digest] = true
-		}
-	}
-	return needed, nil
-}
-
-// sweep removes the files of blobs that are not needed, whole or still
-// arriving, and temporary ones of a certain age, which must be from a process that died.
-func (s *Store) sweep(needed map[string]bool, age time.Duration) error {
-	for _, dir := range []string{blobsDir, ingestDir} {
-		entries, err := os.ReadDir(s.path(dir))
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if needed["sha256:"+e.Name()] {
-				continue
-			}
-			if info, err := e.Info(); err != nil || strings.HasPrefix(e.Name(), temporary) && time.Since(info.ModTime()) < age {
-				continue
-			}
-			if err := os.RemoveAll(filepath.Join(s.path(dir), e.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // slowest is longer than anybody writes to a temporary file.
 const slowest = 24 * time.Hour
 
@@ -215,34 +151,80 @@ type SweepOptions struct {
 // not disturb a pull that runs.
 func (s *Store) Sweep(o SweepOptions) error {
 	return s.locked(func() error {
-		needed, err := s.needed()
-		if err != nil {
-			return err
-		}
-		age := slowest
-		if o.Alone {
-			age = 0
-		}
-		return errors.Join(s.sweep(needed, age), o.dropUnneeded(needed))
+		_, err := s.collect(o)
+		return err
 	})
 }
 
-// dropUnneeded goes through the layers until none can be dropped: each stands on others.
-func (o SweepOptions) dropUnneeded(needed map[string]bool) error {
-	left := slices.DeleteFunc(slices.Clone(o.Layers), func(id string) bool { return needed[id] })
-	for before := -1; len(left) != before; {
-		before = len(left)
-		var failed error
-		left = slices.DeleteFunc(left, func(id string) bool {
-			err := o.Drop(id)
-			if err != nil && !errors.Is(err, ErrConflict) {
-				failed = errors.Join(failed, err)
+// collect removes the files of blobs, whole or still arriving, that no image and
+// no lease needs, and drops those layers. The store must be locked.
+func (s *Store) collect(o SweepOptions) (dropped []string, err error) {
+	needed, err := s.needed()
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{blobsDir, ingestDir} {
+		entries, err := os.ReadDir(s.path(dir))
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if needed["sha256:"+e.Name()] || !o.Alone && beingWritten(e) {
+				continue
 			}
-			return err == nil
-		})
-		if failed != nil {
-			return failed
+			if err := os.RemoveAll(s.path(filepath.Join(dir, e.Name()))); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return nil
+	return o.drop(func(id string) bool { return needed[id] })
+}
+
+// beingWritten tells whether a file is a temporary one of somebody who may still live.
+func beingWritten(e os.DirEntry) bool {
+	info, err := e.Info()
+	return err != nil || strings.HasPrefix(e.Name(), temporary) && time.Since(info.ModTime()) < slowest
+}
+
+// needed is everything that an image or a lease refers to.
+func (s *Store) needed() (map[string]bool, error) {
+	needed, err := s.leased()
+	now, err2 := s.current()
+	if err := errors.Join(err, err2); err != nil {
+		return nil, err
+	}
+	for _, d := range now.index.Manifests {
+		needed[d.Digest.String()] = true
+	}
+	for _, img := range now.images {
+		if img.err != nil && !absent(img.err) { // it may need anything
+			return nil, img.err
+		}
+		for _, digest := range img.needs() {
+			needed[digest] = true
+		}
+	}
+	return needed, nil
+}
+
+// drop goes through the layers until none can be dropped: each stands on others.
+func (o SweepOptions) drop(needed func(id string) bool) (dropped []string, err error) {
+	left := slices.DeleteFunc(slices.Clone(o.Layers), needed)
+	if o.Drop == nil {
+		return left, nil
+	}
+	for more := true; more && err == nil; {
+		more = false
+		left = slices.DeleteFunc(left, func(id string) bool {
+			failed := o.Drop(id)
+			switch {
+			case failed == nil:
+				dropped, more = append(dropped, id), true
+			case !errors.Is(failed, ErrConflict):
+				err = errors.Join(err, fmt.Errorf("remove layer %s: %w", id, failed))
+			}
+			return failed == nil
+		})
+	}
+	return dropped, err
 }
