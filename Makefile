@@ -17,7 +17,7 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # What tests run besides Go; "@": only the program is taken from the package, which would also start a service.
 TOOLS := skopeo=skopeo docker-registry@docker-registry docker@docker.io strace=strace ip=iproute2 nft=nftables \
-	runc=runc jq=jq curl=curl mkfs.btrfs=btrfs-progs fuse-overlayfs=fuse-overlayfs umoci=umoci unshare=util-linux
+	runc=runc jq=jq curl=curl mkfs.btrfs=btrfs-progs fuse-overlayfs=fuse-overlayfs umoci=umoci unshare=util-linux podman=podman
 VM_TOOLS   := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static mkfs.ext4=e2fsprogs
 LINT_TOOLS := shellcheck=shellcheck
 
