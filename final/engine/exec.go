@@ -191,18 +191,13 @@ func (e *Engine) launchExec(x *Exec, s *shim.Shim, stdio shim.Stdio) (*shim.Runn
 	if err := runtime.Room(group); err != nil {
 		return nil, err
 	}
-	ours, theirs, err := shim.Pair()
+	birth := namespaces.Join{Kind: namespaces.PID, Path: runtime.NamespaceOf(r.State.PID, namespaces.PID)}
+	begun := time.Now()
+	running, err := s.Spawn(x.id, shim.Spawn{PIDNamespace: birth.Path, Stdio: stdio})
 	if err != nil {
 		return nil, err
 	}
-	defer ours.Close()
-	birth := namespaces.Join{Kind: namespaces.PID, Path: runtime.NamespaceOf(r.State.PID, namespaces.PID)}
-	begun := time.Now()
-	running, err := s.Spawn(x.id, shim.Spawn{PIDNamespace: birth.Path, Stdio: stdio}, theirs)
-	// With our copy open, the child's execve would not end the connection.
-	if err = errors.Join(err, theirs.Close()); err != nil {
-		return nil, err
-	}
+	defer running.Orders.Close()
 	p := plan.New(r.ID)
 	// The shim has done it, as it does Clone: it is the parent.
 	p.Items = append(p.Items, &plan.Item{Lane: plan.Process, Step: birth, State: plan.Done, Took: time.Since(begun)})
@@ -210,12 +205,12 @@ func (e *Engine) launchExec(x *Exec, s *shim.Shim, stdio shim.Stdio) (*shim.Runn
 	x.plan, x.pid = p, running.PID
 	x.mu.Unlock()
 	p.Add(plan.Inside, runtime.CompileExec(runtime.Exec{Process: x.process, PID: r.State.PID, Cgroup: group})...)
-	child := plan.Child{Conn: ours, Before: x.before}
+	child := plan.Child{Conn: running.Orders, Before: x.before}
 	if err = child.Brief(p); err == nil {
 		err = child.Command(p)
 	}
 	if err != nil {
-		_ = ours.Close()
+		_ = running.Orders.Close()
 		_, _ = running.Wait()
 		return nil, err
 	}

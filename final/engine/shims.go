@@ -1,6 +1,7 @@
 package engine
 
 import (
+	namespaces "cutaway/02-namespaces"
 	"cutaway/final/shim"
 )
 
@@ -22,34 +23,42 @@ func (e *Engine) ensureShim(c *Container) (*shim.Shim, error) {
 // takeSpare makes the spare shim that of a container. It may have been killed, or
 // never have been there; then a new one is started.
 func (e *Engine) takeSpare(p shim.Place) (*shim.Shim, error) {
+	e.sparing.Lock() // one that is about to be there is sooner there than another
 	e.mu.Lock()
-	spare := e.spare
+	spare, likely := e.spare, e.likely
 	e.spare = nil
 	e.mu.Unlock()
+	e.sparing.Unlock()
 	if spare != nil {
 		if s, err := spare.Serve(p); err == nil {
 			return s, nil
 		}
 	}
-	spare, err := shim.Start(e.exePath())
+	spare, err := shim.Start(e.exePath(), likely)
 	if err != nil {
 		return nil, err
 	}
 	return spare.Serve(p)
 }
 
-// keepSpare has a shim ready for the next start. If it cannot be started, the
-// next start will say why.
+// usual is what most containers begin as: without a terminal and without standard
+// input, in all the namespaces in which a process can be born here.
+var usual = shim.Spawn{
+	Clone: namespaces.Clone{New: []namespaces.Kind{namespaces.UTS, namespaces.IPC, namespaces.PID}}, Log: true,
+}
+
+// keepSpare has a shim ready for the next start, which is likely to be of the last
+// one's kind. If it cannot be started, the next start will say why.
 func (e *Engine) keepSpare() {
 	e.sparing.Lock()
 	defer e.sparing.Unlock()
 	e.mu.Lock()
-	needed := e.spare == nil && !e.closed.Load()
+	needed, likely := e.spare == nil && !e.closed.Load(), e.likely
 	e.mu.Unlock()
 	if !needed {
 		return
 	}
-	spare, err := shim.Start(e.exePath())
+	spare, err := shim.Start(e.exePath(), likely)
 	if err != nil {
 		return
 	}

@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +32,7 @@ func (e *Engine) start(ref string, before func(*plan.Item) error) error {
 	}
 	running, err := e.launch(c, before)
 	if err != nil {
+		go e.keepSpare()
 		return e.failed(c, err)
 	}
 	c.mu.Lock()
@@ -45,7 +44,6 @@ func (e *Engine) start(ref string, before func(*plan.Item) error) error {
 		s.Finished, s.ExitCode, s.Error, s.OOMKilled = time.Time{}, 0, "", false
 	})
 	go e.watch(c, running)
-	go e.keepSpare()
 	return err
 }
 
@@ -57,12 +55,13 @@ func (e *Engine) launch(c *Container, before func(*plan.Item) error) (*shim.Runn
 	if err != nil {
 		return nil, err
 	}
-	ours, theirs, err := shim.Pair()
-	if err != nil {
-		return nil, err
+	if before != nil { // to be seen being born
+		if err := s.Anew(); err != nil {
+			return nil, err
+		}
 	}
-	defer ours.Close()
-	b := &birth{c: c, shim: s, orders: theirs, early: c.early, child: plan.Child{Conn: ours, Before: before}}
+	b := &birth{e: e, c: c, shim: s, early: c.early, child: plan.Child{Before: before}}
+	defer b.close()
 	c.early = nil
 	c.mu.Lock()
 	c.child = 0
@@ -73,34 +72,34 @@ func (e *Engine) launch(c *Container, before func(*plan.Item) error) (*shim.Runn
 		return plan.Starting(compiled.Clone, give)
 	})
 	if err != nil {
-		return nil, errors.Join(err, theirs.Close())
+		return nil, err
 	}
 	if before == nil {
 		// The child comes up while the plan is written down. It does nothing before it
 		// is told to, and does not outlive the one who would tell it.
 		go func() { _ = give() }() // its error is the step's
 	}
-	if err := b.plan.Keep(c.dir); err != nil {
+	if err := b.plan.Keep(c.bundle); err != nil {
 		err = errors.Join(err, give())
-		b.abort(ours)
+		b.abort()
 		return nil, err
 	}
 	c.mu.Lock()
 	c.plan = b.plan
 	c.mu.Unlock()
-	runner := plan.Runner{Before: before, Child: b.child.Command, Abort: func() { b.abort(ours) }}
+	runner := plan.Runner{Before: before, Child: func(p *plan.Plan) error { return b.child.Command(p) }, Abort: b.abort}
 	err = runner.Run(b.plan)
 	return b.running, err
 }
 
 // birth is how a container's first process comes to be.
 type birth struct {
+	e       *Engine
 	c       *Container
 	shim    *shim.Shim
-	orders  *os.File // the child's end of the socket
 	early   []*shim.Attached
 	clone   namespaces.Clone
-	child   plan.Child // our end
+	child   plan.Child
 	plan    *plan.Plan
 	running *shim.Running // nil until then
 }
@@ -110,20 +109,31 @@ func (b *birth) give() (err error) {
 	for _, a := range b.early { // nothing that the process writes may be missed
 		_ = a.Ready() // an error is a client that has gone again
 	}
-	b.running, err = b.shim.Spawn("", shim.Spawn{Clone: b.clone, Stdio: stdioOf(b.c.look().Config), Log: true}, b.orders)
-	// With our copy open, the child's execve would not end the connection.
-	if err = errors.Join(err, b.orders.Close()); err != nil {
+	what := shim.Spawn{Clone: b.clone, Stdio: stdioOf(b.c.look().Config), Log: true}
+	b.e.mu.Lock()
+	b.e.likely = what
+	b.e.mu.Unlock()
+	if b.running, err = b.shim.Spawn("", what); err != nil {
 		return err
 	}
 	b.c.mu.Lock()
 	b.c.child = b.running.PID
 	b.c.mu.Unlock()
+	b.child.Conn = b.running.Orders
 	return b.child.Brief(b.plan)
 }
 
-// abort ends the child, if there is one: without our end it gives up.
-func (b *birth) abort(ours io.Closer) {
-	_ = ours.Close()
+// close ends the conversation with the child, if there is one: who still waits
+// for orders then gives up.
+func (b *birth) close() {
+	if b.running != nil {
+		_ = b.running.Orders.Close()
+	}
+}
+
+// abort ends the child, if there is one.
+func (b *birth) abort() {
+	b.close()
 	if b.running != nil {
 		_ = b.shim.Signal("", unix.SIGKILL)
 		_, _ = b.running.Wait()

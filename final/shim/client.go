@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"sync"
 
 	"encoding/json"
@@ -18,6 +19,7 @@ import (
 type Shim struct {
 	socket string
 	hold   *net.UnixConn // keeps an idle shim alive
+	ready  ready         // to be the first process
 }
 
 // Place says where a shim lives.
@@ -42,7 +44,11 @@ func Connect(socket string) (*Shim, error) {
 }
 
 // Close lets go of the shim: one without a process and without clients ends.
-func (s *Shim) Close() error { return s.hold.Close() }
+func (s *Shim) Close() error { return errors.Join(s.Anew(), s.hold.Close()) }
+
+// Anew gives up the child that is ready, so that the first process will be born
+// when it is spawned, for somebody to see.
+func (s *Shim) Anew() error { return s.ready.close() }
 
 // request opens a connection and makes a request over it.
 func (s *Shim) request(r request, pass *os.File) (*net.UnixConn, error) {
@@ -90,14 +96,34 @@ func (s *Shim) tell(r request) error {
 	return conn.Close()
 }
 
-// Spawn starts the process with this ID. Orders is the child's end of the
-// socket of plan.Command. The returned Running tells when it ends.
-func (s *Shim) Spawn(id string, what Spawn, orders *os.File) (*Running, error) {
-	conn, a, err := s.ask(request{Verb: "spawn", ID: id, Spawn: &what}, orders)
-	if err != nil {
-		return nil, fmt.Errorf("spawn: %w", err)
+// Spawn starts the process with this ID, or takes the one that is ready, if it is
+// of this kind and alive. The returned Running tells when it ends, and has our end
+// of the socket of plan.Child.
+func (s *Shim) Spawn(id string, what Spawn) (*Running, error) {
+	r := request{Verb: "spawn", ID: id, Spawn: &what}
+	if id == "" && s.ready.orders != nil && reflect.DeepEqual(what, s.ready.what) {
+		ours := s.ready.orders
+		s.ready.orders = nil
+		if running, err := s.running(r, ours, nil); err == nil {
+			return running, nil
+		}
 	}
-	return &Running{PID: a.PID, conn: conn}, nil
+	ours, theirs, err := pair()
+	if err != nil {
+		return nil, err
+	}
+	// With our copy open, the child's execve would not end the connection.
+	defer theirs.Close()
+	return s.running(r, ours, theirs)
+}
+
+// running asks for a process, whose orders will come from ours.
+func (s *Shim) running(r request, ours *net.UnixConn, theirs *os.File) (*Running, error) {
+	conn, a, err := s.ask(r, theirs)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("spawn: %w", err), ours.Close())
+	}
+	return &Running{PID: a.PID, Orders: ours, conn: conn}, nil
 }
 
 // Find is a process that was spawned before.
@@ -152,8 +178,9 @@ func (s *Shim) Resize(id string, size Size) error {
 
 // A Running process.
 type Running struct {
-	PID  int // as the engine sees it
-	conn *net.UnixConn
+	PID    int           // as the engine sees it
+	Orders *net.UnixConn // our end of the socket of plan.Child; nil of one that was found
+	conn   *net.UnixConn
 }
 
 // Wait waits for the end. ErrGone means that the shim ended first.

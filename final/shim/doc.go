@@ -21,8 +21,8 @@
 //
 //   - Process: the container's first process (its ID is ""), or one that exec
 //     added. A client can attach to it before it is spawned.
-//   - Spare: a shim that is started before it is needed, and given its container
-//     later.
+//   - Spare: a shim that is started before it is needed, with a process that
+//     waits for orders, and given its container later.
 //   - Pump: the loop that reads what a process writes, and gives each piece to
 //     the log and to everyone attached, in this order.
 //   - Attached: a connection that has become a stream. What it carries to the

@@ -2,11 +2,9 @@ package shim
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -49,98 +47,35 @@ func newProcess(stdio Stdio) *process {
 	}
 }
 
-// start clones the child with its streams connected.
-func (p *process) start(what Spawn, orders *os.File, log *Log) error {
-	if p.handle != nil {
-		return errors.New("started already")
-	}
-	var open []*os.File // the child's ends; ours are closed when it has them
-	defer func() {
-		for _, f := range open {
-			_ = f.Close()
+// start makes a child that was born the process, and gives what it writes to the log and to the attached.
+func (p *process) start(b *born, to sink) {
+	p.handle = b.handle
+	p.pumps.Go(func() {
+		defer p.out.close()
+		if p.stdio.TTY {
+			p.terminalOf(b, to)
+			return
 		}
-	}()
-	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	open = append(open, null)
-	files := []*os.File{null, null, null, orders}
-	var connect func()
-	if p.stdio.TTY {
-		connect, err = p.expectTerminal(&files, sink{log: log})
-	} else {
-		connect, err = p.makePipes(files, sink{log, what.PIDNamespace != ""})
-	}
-	for _, f := range files {
-		if f != null && f != orders {
-			open = append(open, f)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if p.handle, err = startIn(what, files); err != nil {
-		p.out.close()
-		return fmt.Errorf("clone: %w", err)
-	}
-	connect()
-	close(p.started)
-	return nil
-}
-
-// makePipes puts the child's ends into files and returns what starts the pumps.
-func (p *process) makePipes(files []*os.File, to sink) (func(), error) {
-	outR, outW, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	files[1] = outW
-	errR, errW, err := os.Pipe()
-	if err != nil {
-		return nil, errors.Join(err, outR.Close())
-	}
-	files[2] = errW
-	if p.stdio.Stdin {
-		inR, inW, err := os.Pipe()
-		if err != nil {
-			return nil, errors.Join(err, outR.Close(), errR.Close())
-		}
-		files[0], p.input = inR, inW
-	}
-	return func() {
-		close(p.fed)
 		var both sync.WaitGroup
-		for r, s := range map[*os.File]stream{outR: stdout, errR: stderr} {
-			both.Go(func() { p.pump(r, s, to) })
-		}
-		p.pumps.Go(func() {
-			both.Wait()
-			p.out.close()
-		})
-	}, nil
+		both.Go(func() { p.pump(b.stdout, stdout, to) })
+		both.Go(func() { p.pump(b.stderr, stderr, to) })
+		both.Wait()
+	})
+	if !p.stdio.TTY {
+		p.input = b.stdin
+		close(p.fed)
+	}
+	close(p.started)
 }
 
-// expectTerminal gives the child a socket on which to send the terminal that it
-// makes inside, and returns what waits for it.
-func (p *process) expectTerminal(files *[]*os.File, to sink) (func(), error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socketpair", err)
+// terminalOf waits for the terminal that the child makes inside, and serves it.
+func (p *process) terminalOf(b *born, to sink) {
+	master := receive(b.terminal)
+	if master == nil {
+		return // the child failed before; it says why elsewhere
 	}
-	*files = append(*files, os.NewFile(uintptr(pair[1]), "terminal"))
-	ours := os.NewFile(uintptr(pair[0]), "terminal")
-	return func() {
-		p.pumps.Go(func() {
-			defer p.out.close()
-			master := receive(ours)
-			if master == nil {
-				return // the child failed before; it says why elsewhere
-			}
-			p.setTerminal(master)
-			p.pump(master, stdout, to)
-		})
-	}, nil
+	p.setTerminal(master)
+	p.pump(master, stdout, to)
 }
 
 // receive waits for a descriptor on a socket; nil if the other end closes first.
@@ -179,47 +114,6 @@ func (p *process) setTerminal(master *os.File) {
 		_ = setSize(master, *p.size)
 	}
 	close(p.fed)
-}
-
-// startIn starts the child, in another PID namespace if so asked. setns(2) with
-// a PID namespace changes where the thread's next children are born, for good:
-// so the thread is given up with its goroutine.
-func startIn(what Spawn, files []*os.File) (*os.Process, error) {
-	attr := &os.ProcAttr{Dir: "/", Env: []string{"GOMAXPROCS=2"}, Files: files, Sys: what.Clone.Attr()}
-	if attr.Sys == nil {
-		attr.Sys = &syscall.SysProcAttr{}
-	}
-	attr.Sys.Setsid = true
-	type result struct {
-		process *os.Process
-		err     error
-	}
-	done := make(chan result)
-	go func() {
-		var r result
-		defer func() { done <- r }()
-		if what.PIDNamespace != "" {
-			runtime.LockOSThread() // and never unlocked
-			if r.err = enterPID(what.PIDNamespace); r.err != nil {
-				return
-			}
-		}
-		r.process, r.err = os.StartProcess("/proc/self/exe", []string{"cutaway", "init"}, attr)
-	}()
-	r := <-done
-	return r.process, r.err
-}
-
-func enterPID(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWPID); err != nil {
-		return &os.PathError{Op: "setns", Path: path, Err: err}
-	}
-	return nil
 }
 
 // sink is where the output of a process goes besides to the attached.

@@ -80,9 +80,9 @@ const (
 // maxLine bounds a request; none is near it.
 const maxLine = 64 << 10 // bytes
 
-// Pair is how we talk to a process that is about to be started: our end as a
+// pair is how we talk to a process that is about to be started: our end as a
 // connection, and its end as a file to be passed on.
-func Pair() (ours *net.UnixConn, theirs *os.File, err error) {
+func pair() (ours *net.UnixConn, theirs *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, os.NewSyscallError("socketpair", err)

@@ -20,6 +20,7 @@ type server struct {
 
 	mu        sync.Mutex // guards what follows
 	processes map[string]*process
+	ready     *born         // waits to become the first process; nil if there is none
 	users     int           // connections and live processes
 	idle      chan struct{} // closed when the last user has gone
 }
@@ -29,13 +30,16 @@ type server struct {
 const patience = 30 * time.Second
 
 // Main is the shim's whole life: hear from the engine, at the socket that is
-// descriptor 3, for which container it is and where to listen, and serve there
-// until the container has ended. It returns the exit code.
+// descriptor 3, what process to have ready, then for which container it is and
+// where to listen, and serve there until the container has ended. It returns the
+// exit code.
 func Main() int {
 	_ = os.WriteFile("/proc/self/comm", []byte("cutaway-shim"), 0)
 	// Caught and not ignored: a child would inherit that.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE)
-	listener, dir, err := hired()
+	s := &server{processes: map[string]*process{}, idle: make(chan struct{})}
+	listener, err := s.hired()
+	defer s.dropReady()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "shim:", err)
 		return 1
@@ -43,35 +47,44 @@ func Main() int {
 	if listener == nil {
 		return 0
 	}
-	s := &server{dir: dir, log: NewLog(LogIn(dir)), processes: map[string]*process{}, idle: make(chan struct{})}
 	s.serve(listener)
 	_ = s.log.Close()
 	return 0
 }
 
-// hired waits for a container; without a listener there will be none.
-func hired() (listener *net.UnixListener, dir string, err error) {
+// hired bears the child that is to be ready, and waits for a container; without a
+// listener there will be none.
+func (s *server) hired() (*net.UnixListener, error) {
 	engine := os.NewFile(3, "engine")
 	defer engine.Close()
 	conn, err := net.FileConn(engine)
 	if err != nil {
-		return nil, "", fmt.Errorf("descriptor 3: %w", err)
+		return nil, fmt.Errorf("descriptor 3: %w", err)
 	}
 	defer conn.Close()
+	var what Spawn
+	orders, err := readLine(conn.(*net.UnixConn), &what)
+	if err != nil || orders == nil { // the engine is gone
+		return nil, nil
+	}
+	if s.ready, err = bear(what, orders); err != nil {
+		return nil, err
+	}
 	var p Place
 	file, err := readLine(conn.(*net.UnixConn), &p)
-	if err != nil { // the engine is gone
-		return nil, "", nil
+	if err != nil {
+		return nil, nil
 	}
 	if file == nil {
-		return nil, "", errors.New("a container without a listening socket")
+		return nil, errors.New("a container without a listening socket")
 	}
 	defer file.Close()
 	l, err := net.FileListener(file)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	return l.(*net.UnixListener), p.Dir, nil
+	s.dir, s.log = p.Dir, NewLog(LogIn(p.Dir))
+	return l.(*net.UnixListener), nil
 }
 
 func (s *server) serve(listener *net.UnixListener) {
@@ -191,26 +204,65 @@ func result(err error) answer {
 // spawn starts a process, says its number and later its end.
 func (s *server) spawn(conn *net.UnixConn, r request, orders *os.File) {
 	p := s.expect(r)
-	if orders == nil {
-		s.say(conn, failure(errors.New("spawn without orders")))
+	if isClosed(p.started) {
+		s.say(conn, failure(errors.New("started already")))
 		return
 	}
-	var log *Log
-	if r.Spawn.Log {
-		log = s.log
-	}
-	if err := p.start(*r.Spawn, orders, log); err != nil {
+	b, err := s.child(r, orders)
+	if err != nil {
+		if orders != nil { // else it is asked for again, with orders
+			p.out.close()
+		}
 		s.say(conn, failure(err))
 		return
 	}
-	// The child has its own copy: with ours open it would never see the end.
-	_ = orders.Close()
+	to := sink{bounded: r.Spawn.PIDNamespace != ""}
+	if r.Spawn.Log {
+		to.log = s.log
+	}
+	p.start(b, to)
 	s.enter()
 	go func() {
 		defer s.leave()
 		s.reap(r.ID, p)
 	}()
 	s.follow(conn, p)
+}
+
+// child is the one that is ready, if the engine has kept its other end and sends
+// no orders' socket; else a new one.
+func (s *server) child(r request, orders *os.File) (*born, error) {
+	if r.ID != "" {
+		return bear(*r.Spawn, orders)
+	}
+	if orders != nil {
+		s.dropReady()
+		return bear(*r.Spawn, orders)
+	}
+	b := s.takeReady()
+	if b == nil {
+		return nil, errors.New("spawn without orders")
+	}
+	if b.dead() {
+		b.drop()
+		return nil, errors.New("the child that was ready has been killed")
+	}
+	return b, nil
+}
+
+// takeReady is the child that is ready, for one who asks; nil if there is none.
+func (s *server) takeReady() *born {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.ready
+	s.ready = nil
+	return b
+}
+
+func (s *server) dropReady() {
+	if b := s.takeReady(); b != nil {
+		b.drop()
+	}
 }
 
 // follow says the number of a process that runs, and its end.

@@ -10,19 +10,39 @@ import (
 	"syscall"
 )
 
-// A Spare is a shim that has started and has no container yet. To start a process
-// takes some milliseconds, for which whoever waits for a container need not wait.
-type Spare struct{ conn *net.UnixConn }
+// A Spare is a shim that has started and has no container yet, with a child that
+// waits for orders already. To start a process takes some milliseconds, for which
+// whoever waits for a container need not wait.
+type Spare struct {
+	conn  *net.UnixConn
+	ready ready
+}
 
-// Start starts a shim. It ends with the Spare, or with the engine, unless it was
-// given a container before. Exe is the engine's binary, as a path that the engine
-// can execute.
-func Start(exe string) (*Spare, error) {
-	conn, theirs, err := Pair()
+// ready is a child that has been born and waits for orders.
+type ready struct {
+	what   Spawn
+	orders *net.UnixConn // nil: there is none
+}
+
+// Start starts a shim that has a process ready of the kind that is likely to be
+// wanted. Both end with the Spare, or with the engine, unless they were given a
+// container before. Exe is the engine's binary, as a path that the engine can
+// execute.
+func Start(exe string, likely Spawn) (*Spare, error) {
+	conn, theirs, err := pair()
 	if err != nil {
 		return nil, err
 	}
 	defer theirs.Close()
+	orders, childs, err := pair()
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	defer childs.Close()
+	s := &Spare{conn, ready{likely, orders}}
+	if err := writeLine(conn, likely, childs); err != nil { // it stands in the socket until it is read
+		return nil, errors.Join(err, s.Close())
+	}
 	cmd := exec.Command(exe, "shim")
 	cmd.Args[0] = "cutaway"
 	cmd.Dir = "/"
@@ -31,20 +51,30 @@ func Start(exe string) (*Spare, error) {
 	// A session of its own: Ctrl-C in the engine's terminal is not for it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start shim: %w", err), conn.Close())
+		return nil, errors.Join(fmt.Errorf("start shim: %w", err), s.Close())
 	}
 	go func() { _ = cmd.Wait() }() // its status is of no interest: exit.json has the container's
-	return &Spare{conn}, nil
+	return s, nil
 }
 
-// Close ends the shim.
-func (s *Spare) Close() error { return s.conn.Close() }
+// Close ends the shim and the child.
+func (s *Spare) Close() error { return errors.Join(s.conn.Close(), s.ready.close()) }
+
+// close ends the child.
+func (r *ready) close() error {
+	if r.orders == nil {
+		return nil
+	}
+	orders := r.orders
+	r.orders = nil
+	return orders.Close()
+}
 
 // Serve gives the shim its container. The socket exists before the shim hears of
 // it, so there is nothing to wait for: what it is asked stands in the socket. A
 // status left by an earlier process is removed. The Spare is closed in any case.
 func (s *Spare) Serve(p Place) (*Shim, error) {
-	defer s.conn.Close()
+	defer s.Close()
 	for _, stale := range []string{p.Socket, exitIn(p.Dir)} {
 		if err := os.Remove(stale); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
@@ -65,6 +95,9 @@ func (s *Spare) Serve(p Place) (*Shim, error) {
 		return nil, fmt.Errorf("%w: %w", ErrGone, err)
 	}
 	shim := &Shim{socket: p.Socket}
-	shim.hold, err = shim.request(request{Verb: "hold"}, nil)
-	return shim, err
+	if shim.hold, err = shim.request(request{Verb: "hold"}, nil); err != nil {
+		return nil, err
+	}
+	shim.ready, s.ready.orders = s.ready, nil
+	return shim, nil
 }

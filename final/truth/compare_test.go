@@ -24,32 +24,38 @@ func newWindow() *window {
 
 // between is the window from a request of the API to the answer. What the child
 // does before it has read its orders is the birth of a Go program, and no step's.
-// Its execve may be seen to return after the answer, which it causes.
+// It may have been born before, and waited: then so belongs to the window what its
+// shim did until then. Its execve may be seen to return after the answer, which it
+// causes.
 func between(facts []fact, request string) (*window, error) {
+	start := slices.IndexFunc(facts, func(f fact) bool { return f.who == "daemon" && strings.HasPrefix(f.what, "read POST "+request) })
+	reads := slices.IndexFunc(facts[start+1:], func(f fact) bool { return f.who == "child" && strings.HasPrefix(f.what, "read ") })
+	if start < 0 || reads < 0 {
+		return nil, fmt.Errorf("the trace has no request %s, or no child that it started", request)
+	}
+	child := facts[start+1+reads]
+	waited := slices.ContainsFunc(facts[:start], func(f fact) bool { return f.pid == child.pid })
 	w := newWindow()
-	started, answered, became, child := false, false, false, 0
-	for _, f := range facts {
+	answered, became := false, false
+	for i, f := range facts {
+		within := i > start && !answered && f.who == "daemon"
 		switch {
-		case !started:
-			started = f.who == "daemon" && strings.HasPrefix(f.what, "read POST "+request)
-		case f.what == "answer":
+		case i > start && f.what == "answer":
 			answered = true
-		case f.who == "child" && child == 0:
-			if strings.HasPrefix(f.what, "read ") {
-				child = f.pid
-			}
+		case f.pid == child.pid && i < start+1+reads:
 			if limit, ok := strings.CutPrefix(f.what, "limit RLIMIT_NOFILE "); ok && w.files == "" {
 				w.files = limit
 			}
-		case !strings.HasPrefix(f.what, "read ") && (!answered || f.pid == child):
+		case strings.HasPrefix(f.what, "read "):
+		case within, f.pid == child.pid, f.pid == child.parent && (waited || i > start) && !answered:
 			w.facts = append(w.facts, f)
-			became = became || f.who == "child" && strings.HasPrefix(f.what, "execve /")
+			became = became || f.pid == child.pid && strings.HasPrefix(f.what, "execve /")
 		}
 		if answered && became {
 			return w, nil
 		}
 	}
-	return nil, fmt.Errorf("the trace has no request %s, or no answer to it", request)
+	return nil, fmt.Errorf("the trace has no answer to the request %s", request)
 }
 
 // machinery is what the engine does for itself, and no plan lists: the process
