@@ -5,7 +5,7 @@
 . chapters/scripts/session.bash
 . chapters/scripts/engine.bash
 cutaway run -d --name web -m 64m cutaway/toolbox sleep 1000 >/dev/null
-cd "$root"/data/containers/* || exit
+cd "$root"/run/containers/* || exit
 try 'ls'
 try 'jq -c ".Items[] | select(.do.step == \"chroot.Pivot\") | {lane, do}" plan.json'
 try 'jq -c ".Items[] | select(.do.step == \"namespaces.Hostname\") | {lane, do, shell}" plan.json'

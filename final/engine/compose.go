@@ -26,11 +26,11 @@ func (e *Engine) compose(c *Container, spawn func(*runtime.Compiled) plan.Step) 
 		return nil, err
 	}
 	r := c.look() // with its address
-	files, err := e.filesOf(r, c.dir)
+	files, err := e.filesOf(r, c.bundle)
 	if err != nil {
 		return nil, err
 	}
-	rootfs := filepath.Join(c.dir, "rootfs")
+	rootfs := filepath.Join(c.bundle, "rootfs")
 	s, err := spec.Make(r.Config, r.Host, spec.Options{
 		ID: r.ID, Rootfs: rootfs, NetNS: netns, Cgroup: e.groupName(r.ID),
 		Cgroupns: !r.Host.CgroupnsMode.IsHost(), Binds: e.binds(r, files),
@@ -38,7 +38,7 @@ func (e *Engine) compose(c *Container, spawn func(*runtime.Compiled) plan.Step) 
 	if err != nil {
 		return nil, daemon.Errorf(daemon.Invalid, "%w", err)
 	}
-	if err := writeConfig(c.dir, s); err != nil {
+	if err := makeBundle(c.bundle, s); err != nil {
 		return nil, err
 	}
 	compiled, err := runtime.Compile(s, e.groups)
@@ -60,7 +60,7 @@ func (e *Engine) compose(c *Container, spawn func(*runtime.Compiled) plan.Step) 
 	}
 	p.Add(plan.Root, layers)
 	p.Add(plan.Root, volumeSteps(r, rootfs)...)
-	if files == c.dir {
+	if files == c.bundle {
 		p.Add(plan.Root, e.fileSteps(c)...)
 	}
 	p.Add(plan.Limits, compiled.Limits...)
@@ -70,10 +70,14 @@ func (e *Engine) compose(c *Container, spawn func(*runtime.Compiled) plan.Step) 
 	return p, nil
 }
 
-// writeConfig keeps the specification where an OCI bundle has it.
-func writeConfig(dir string, s any) error {
+// makeBundle makes an OCI bundle: a place for the root file system, and the
+// specification beside it.
+func makeBundle(dir string, s any) error {
 	data, err := json.MarshalIndent(s, "", "\t")
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "rootfs"), 0o710); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "config.json"), data, 0o600)
@@ -163,7 +167,7 @@ func (e *Engine) filesOf(r Record, own string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return e.filesOf(other.look(), other.dir)
+	return e.filesOf(other.look(), other.bundle)
 }
 
 // fileSteps writes the three files.
@@ -193,7 +197,7 @@ func (e *Engine) fileSteps(c *Container) []plan.Step {
 		resolv = network.ResolvConf(resolv, network.DNS{Servers: servers, Search: r.Host.DNSSearch, Options: r.Host.DNSOptions})
 	}
 	file := func(name string, content []byte) plan.Step {
-		return volume.File{Path: filepath.Join(c.dir, name), Content: string(content)}
+		return volume.File{Path: filepath.Join(c.bundle, name), Content: string(content)}
 	}
 	return []plan.Step{
 		file("hostname", []byte(strings.TrimSuffix(name, "\n")+"\n")),

@@ -48,7 +48,8 @@ type State struct {
 
 // Container is one container in memory.
 type Container struct {
-	dir string
+	dir    string // what is kept of it
+	bundle string // what its start makes, gone at a reboot as the container is
 
 	// verb is held by the one verb that changes the container; it guards shim,
 	// early and removed.
@@ -125,14 +126,18 @@ func (c *Container) save() error {
 	return os.Rename(temp, recordIn(c.dir))
 }
 
-// load reads a record. fs.ErrNotExist if there is none.
-func load(dir string) (*Container, error) {
-	data, err := os.ReadFile(recordIn(dir))
+// container is one in memory that has an ID and nothing else.
+func (e *Engine) container(id string) *Container {
+	return &Container{dir: e.data("containers", id), bundle: e.exec("containers", id), record: Record{ID: id}}
+}
+
+// load reads the record. fs.ErrNotExist if there is none.
+func (c *Container) load() error {
+	data, err := os.ReadFile(recordIn(c.dir))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c := &Container{dir: dir}
-	return c, json.Unmarshal(data, &c.record)
+	return json.Unmarshal(data, &c.record)
 }
 
 // detach lets go of the shim, which goes on.

@@ -32,23 +32,24 @@ func (e *Engine) Create(_ context.Context, req daemon.CreateRequest) (container.
 	if err := e.checkNetwork(req, &host); err != nil {
 		return none, err
 	}
-	c := &Container{record: Record{ID: newID(), Created: time.Now().UTC(), Image: img.ID, Config: config, Host: host}}
-	c.dir = e.data("containers", c.record.ID)
-	c.record.State.Status = container.StateCreated
-	if c.record.Name, err = e.claim(req.Name, c.record.ID); err != nil {
+	c := e.container(newID())
+	r := &c.record
+	r.Created, r.Image, r.Config, r.Host = time.Now().UTC(), img.ID, config, host
+	r.State.Status = container.StateCreated
+	if r.Name, err = e.claim(req.Name, r.ID); err != nil {
 		return none, err
 	}
-	if c.record.Config.Hostname == "" {
-		c.record.Config.Hostname = e.hostname(c.record)
+	if r.Config.Hostname == "" {
+		r.Config.Hostname = e.hostname(*r)
 	}
 	if err := e.build(c, img); err != nil {
-		e.release(c.record.Name, c.record.ID)
+		e.release(r.Name, r.ID)
 		return none, errors.Join(err, e.discard(c))
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.containers[c.record.ID] = c
-	return container.CreateResponse{ID: c.record.ID, Warnings: []string{}}, nil
+	e.containers[r.ID] = c
+	return container.CreateResponse{ID: r.ID, Warnings: []string{}}, nil
 }
 
 // imageFor finds an image, in the platform that was asked for ("": whatever it is for).
@@ -70,10 +71,10 @@ func (e *Engine) imageFor(ref, platform string) (images.Image, error) {
 	return img, nil
 }
 
-// build makes what a container has on disk. The record comes last: with it, the
+// build makes what is kept of a container. The record comes last: with it, the
 // container exists.
 func (e *Engine) build(c *Container, img images.Image) error {
-	if err := os.MkdirAll(c.dir+"/rootfs", 0o710); err != nil {
+	if err := os.Mkdir(c.dir, 0o710); err != nil {
 		return err
 	}
 	if err := e.images.Unpack(img, e.layers); err != nil {
@@ -102,7 +103,7 @@ func (e *Engine) discard(c *Container) error {
 	for _, v := range c.record.Nameless {
 		err = errors.Join(err, e.volumes.Remove(v))
 	}
-	return errors.Join(err, os.RemoveAll(c.dir))
+	return errors.Join(err, os.RemoveAll(c.bundle), os.RemoveAll(c.dir))
 }
 
 // hostname is what a container is called inside if nobody says: on somebody

@@ -26,12 +26,12 @@
 //	         cache/IMAGE.json                which step of a build made it (final/build)
 //	         builds/                         contexts of builds that go on
 //	         containers/ID/container.json   the record; without it there is no container
-//	                       config.json      what was asked of the runtime: an OCI bundle
-//	                       plan.json, journal   its steps, and how far they got
 //	                       json.log, exit.json  written by its shim
+//	ExecRoot/containers/ID/config.json      what was asked of the runtime: an OCI bundle
 //	                       rootfs/          where its layers are mounted
+//	                       plan.json, journal   its steps, and how far they got
 //	                       hosts, hostname, resolv.conf
-//	ExecRoot/netns/ID                   its network namespace        (06-network)
+//	         netns/ID                   its network namespace        (06-network)
 //	         shims/ID                   the socket of its shim
 //	         network/                   addresses given out
 //	         builds/                    images that builds look into, mounted

@@ -61,12 +61,13 @@ type Engine struct {
 	names      map[string]string // name → ID
 	execs      map[string]*Exec
 	spare      *shim.Spare // for the next start; or nil
+	likely     shim.Spawn  // what the next start will want
 }
 
 // Open opens the data root, prepares the network, and takes over the containers
 // that an earlier engine has left, running or not.
 func Open(o Options) (*Engine, error) {
-	e := &Engine{o: withDefaults(o), containers: map[string]*Container{}, names: map[string]string{}, execs: map[string]*Exec{}}
+	e := &Engine{o: withDefaults(o), containers: map[string]*Container{}, names: map[string]string{}, execs: map[string]*Exec{}, likely: usual}
 	for _, step := range []struct {
 		name string
 		do   func() error
@@ -126,7 +127,7 @@ func (e *Engine) Close() error {
 }
 
 func (e *Engine) takeLock() error {
-	for _, dir := range []string{e.data("containers"), e.exec("netns"), e.exec("shims")} {
+	for _, dir := range []string{e.data("containers"), e.exec("containers"), e.exec("netns"), e.exec("shims")} {
 		if err := os.MkdirAll(dir, 0o711); err != nil {
 			return err
 		}

@@ -15,9 +15,17 @@ import (
 // zeroAddress is the address of a container that is not on the network.
 var zeroAddress netip.Addr
 
+// respite is how long a container that has started has the machine to itself
+// before the next spare shim is made.
+const respite = 100 * time.Millisecond
+
 // watch waits for the end of the container's process.
 func (e *Engine) watch(c *Container, running *shim.Running) {
+	spare := time.AfterFunc(respite, e.keepSpare)
 	exit, err := running.Wait()
+	if spare.Stop() {
+		defer func() { go e.keepSpare() }()
+	}
 	if e.closed.Load() {
 		return // the next engine goes on from here
 	}
@@ -37,29 +45,30 @@ func (e *Engine) watch(c *Container, running *shim.Running) {
 // those who wait, and removes it if it was made to be.
 func (e *Engine) finish(c *Container, exit shim.Exit) {
 	r := c.look()
-	kills, _ := e.group(r.ID).OOMKills() // a group that is gone has no more to tell
+	goes := r.Host.AutoRemove && !e.builds.holds(r.ID) // asked before the build is told, which may be done with it then
+	kills, _ := e.group(r.ID).OOMKills()               // a group that is gone has no more to tell
 	err := errors.Join(e.undo(c), e.net.Release(r.ID), c.letGo())
-	// If the record cannot be written (a full disk), the next engine finds
-	// exit.json and comes to the same end.
-	_ = c.change(func(r *Record) {
-		s := &r.State
-		s.Status, s.PID, s.Paused, s.Finished, s.ExitCode = container.StateExited, 0, false, exit.At, exit.Code
-		s.OOMKilled = kills > 0
-		s.Address, s.Ports = zeroAddress, nil
-		if err != nil {
-			s.Error = err.Error()
-		}
-	})
 	c.mu.Lock()
+	s := &c.record.State
+	s.Status, s.PID, s.Paused, s.Finished, s.ExitCode = container.StateExited, 0, false, exit.At, exit.Code
+	s.OOMKilled = kills > 0
+	s.Address, s.Ports = zeroAddress, nil
+	if err != nil {
+		s.Error = err.Error()
+	}
+	if !goes {
+		// If the record cannot be written (a full disk), the next engine finds
+		// exit.json and comes to the same end.
+		_ = c.save()
+	}
 	if c.ended != nil {
 		close(c.ended)
 		c.ended = nil
 	}
 	c.mu.Unlock()
 	e.forgetExecs(r.ID)
-	wanted := e.builds.holds(r.ID) // asked before the build is told, which may be done with it then
 	c.tell(exit.Code, waiter.forEnd)
-	if r.Host.AutoRemove && !wanted {
+	if goes {
 		_ = e.remove(c, daemon.RemoveOptions{Volumes: true})
 	}
 }
@@ -71,7 +80,7 @@ func (e *Engine) undo(c *Container) error {
 	c.mu.Unlock()
 	if p == nil {
 		var err error
-		if p, err = plan.Load(c.dir); missing(err) {
+		if p, err = plan.Load(c.bundle); missing(err) {
 			return nil
 		} else if err != nil {
 			return err

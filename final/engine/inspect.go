@@ -28,8 +28,8 @@ func (e *Engine) Inspect(_ context.Context, ref string, o daemon.InspectOptions)
 	resp := container.InspectResponse{
 		ID: r.ID, Name: "/" + r.Name, Created: r.Created.Format(time.RFC3339Nano), Image: r.Image,
 		Path: args[0], Args: args[1:], State: e.state(r), Driver: e.layers.Driver(), Platform: "linux",
-		ResolvConfPath: filepath.Join(c.dir, "resolv.conf"), HostnamePath: filepath.Join(c.dir, "hostname"),
-		HostsPath: filepath.Join(c.dir, "hosts"), LogPath: shim.LogIn(c.dir),
+		ResolvConfPath: filepath.Join(c.bundle, "resolv.conf"), HostnamePath: filepath.Join(c.bundle, "hostname"),
+		HostsPath: filepath.Join(c.bundle, "hosts"), LogPath: shim.LogIn(c.dir),
 		HostConfig: &host, Config: &config, Mounts: mountPoints(r), ExecIDs: e.execsOf(r.ID),
 		GraphDriver:     &storage.DriverData{Name: e.layers.Driver(), Data: map[string]string{}},
 		NetworkSettings: &container.NetworkSettings{SandboxID: r.ID, Ports: published(r), Networks: e.endpoints(r)},

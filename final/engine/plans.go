@@ -26,7 +26,7 @@ func (e *Engine) Plan(_ context.Context, ref string) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := plan.Load(c.dir)
+	p, err := plan.Load(c.bundle)
 	if missing(err) {
 		return e.dryRun(ref)
 	}

@@ -37,10 +37,10 @@ func (e *Engine) restore() error {
 }
 
 func (e *Engine) restoreOne(id string) error {
-	c, err := load(e.data("containers", id))
+	c := e.container(id)
+	err := c.load()
 	if missing(err) {
-		half := &Container{dir: e.data("containers", id), record: Record{ID: id}}
-		return errors.Join(e.undo(half), e.discard(half))
+		return errors.Join(e.undo(c), e.discard(c))
 	}
 	if err != nil {
 		return fmt.Errorf("read its record (remove the directory to go on without it): %w", err)

@@ -8,18 +8,22 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
 // A Journal is a plan on disk: plan.json holds the list, written before its
 // first step is begun; journal holds a line for each change since. A line is
 // written before Do is called, so a step without a line was not begun. Steps
-// inside are the exception: nothing of them outlives the child, and it reports
-// them some at a time.
+// inside are the exception: nothing of them outlives the child, which reports them
+// some at a time, and their lines go with the next one that matters.
 //
 //	{"i":3,"state":"begun"}
 //	{"i":3,"state":"done","took":184000}
-type Journal struct{ lines *os.File }
+type Journal struct {
+	lines *os.File
+	held  []byte // of steps inside
+}
 
 // entry is one line of the journal.
 type entry struct {
@@ -95,23 +99,28 @@ func (p *Plan) Close() error {
 	if p.journal == nil {
 		return nil
 	}
+	p.journal.write()
 	err := p.journal.lines.Close()
 	p.journal = nil
 	return err
 }
 
-// note appends a line. An error is left to the reader of the journal: a full
-// disk must not stop a container from being undone.
+// note appends a line.
 func (j *Journal) note(p *Plan, it *Item) {
-	for i := range p.Items {
-		if p.Items[i] != it {
-			continue
-		}
-		line, err := json.Marshal(entry{i, it.State, it.Took, it.Failure})
-		if err == nil {
-			_, _ = j.lines.Write(append(line, '\n'))
-		}
+	i := slices.Index(p.Items, it)
+	if line, err := json.Marshal(entry{i, it.State, it.Took, it.Failure}); err == nil {
+		j.held = append(append(j.held, line...), '\n')
 	}
+	if it.Lane != Inside || i == len(p.Items)-1 {
+		j.write()
+	}
+}
+
+// write writes the lines that are held. An error is left to the reader of the
+// journal: a full disk must not stop a container from being undone.
+func (j *Journal) write() {
+	_, _ = j.lines.Write(j.held)
+	j.held = nil
 }
 
 func planIn(dir string) string    { return filepath.Join(dir, "plan.json") }

@@ -10,12 +10,13 @@ import (
 
 // fact is one thing that the kernel was asked for, and did.
 type fact struct {
-	who  string // daemon, shim or child
-	pid  int    // its process
-	what string // such as "bind /a on /b MS_BIND|MS_REC"
-	raw  string // details, as strace writes them
-	soft bool   // it only looked: a plan may list that, and need not
-	line int    // in the trace
+	who    string // daemon, shim or child
+	pid    int    // its process
+	parent int    // whose child that is
+	what   string // such as "bind /a on /b MS_BIND|MS_REC"
+	raw    string // details, as strace writes them
+	soft   bool   // it only looked: a plan may list that, and need not
+	line   int    // in the trace
 }
 
 // witness goes through a trace and remembers what the meaning of a call depends on.
@@ -91,7 +92,11 @@ func (w *witness) glimpse(c call, what string) {
 }
 
 func (w *witness) fact(c call, what string) fact {
-	return fact{who: w.actor(c.pid), pid: w.process(c.pid), what: what, raw: strings.Join(c.args, ", "), line: c.line}
+	pid := w.process(c.pid)
+	return fact{
+		who: w.actor(c.pid), pid: pid, parent: w.process(w.parents[pid]),
+		what: what, raw: strings.Join(c.args, ", "), line: c.line,
+	}
 }
 
 // absent are the errors that a step may meet and be content with.
@@ -184,8 +189,8 @@ func (w *witness) own(p string) bool {
 	}
 	part := strings.Split(below, "/")
 	switch {
-	case part[0] == "data" && len(part) > 3 && part[1] == "containers":
-		return !slices.Contains([]string{"hosts", "hostname", "resolv.conf", "rootfs"}, part[3])
+	case part[0] == "run" && len(part) > 3 && part[1] == "containers":
+		return len(part) == 4 && part[3] == "rootfs" || !slices.Contains([]string{"hosts", "hostname", "resolv.conf", "rootfs"}, part[3])
 	case part[0] == "data" && len(part) > 1:
 		return part[1] != "volumes"
 	case part[0] == "run" && len(part) > 1:

@@ -2,7 +2,7 @@
 // directories of the host, and the few files that the engine writes for it.
 //
 //	data root/volumes/NAME/_data     a volume: named, or anonymous (64 digits)
-//	data root/containers/ID/hosts    a file of the engine's, bound over /etc/hosts
+//	exec root/containers/ID/hosts    a file of the engine's, bound over /etc/hosts
 //
 // A volume outlives its containers. When it is new and empty, it is filled with
 // what the image has at the place where it is mounted; a directory of the host
