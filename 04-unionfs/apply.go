@@ -2,6 +2,7 @@ package unionfs
 
 import (
 	"archive/tar"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -38,21 +39,16 @@ type unpacker struct {
 	types uint32 // see layer
 
 	made map[string]bool // what this archive made: its whiteouts mean only what is below
-	dirs []stamp         // set last, because each entry in a directory changes its times
+	dirs []*tar.Header   // whose times are set last, because each entry in a directory changes them
 
-	last     *os.File // the directory of the last entry: the next one is mostly there too
+	last     *os.File // the directory of the last entry, if any: the next one is mostly there too
 	lastName string   // as the archive calls it
 	lastReal string   // without symbolic links
 }
 
-type stamp struct {
-	name  string
-	times []unix.Timespec // access, modification
-}
-
 // unpack reads the archive, to the end of the stream, and returns the bytes in its regular files.
 func (u *unpacker) unpack(stream io.Reader) (size int64, err error) {
-	defer u.close()
+	defer func() { _ = u.last.Close() }()
 	if u.path, err = os.Readlink(procPath(u.root)); err != nil {
 		return 0, err
 	}
@@ -70,23 +66,17 @@ func (u *unpacker) unpack(stream io.Reader) (size int64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if err := u.entry(h, tr); err != nil {
+		if err := u.entry(h, tr); err != nil && !errors.Is(err, errLeftOut) {
 			return 0, fmt.Errorf("%q: %w", h.Name, err)
 		}
 	}
-	for _, d := range slices.Backward(u.dirs) {
-		if err := u.touch(d); err != nil {
+	for _, h := range slices.Backward(u.dirs) {
+		if err := u.touch(h); err != nil {
 			return 0, err
 		}
 	}
 	_, err = io.Copy(io.Discard, stream) // whoever computes a digest wants the padding too
 	return u.size, err
-}
-
-func (u *unpacker) close() {
-	if u.last != nil {
-		_ = u.last.Close()
-	}
 }
 
 // clean returns an entry's name relative to the root, which is ".". A name that begins with "/" begins at the root.
@@ -125,15 +115,10 @@ func (u *unpacker) entry(h *tar.Header, content io.Reader) error {
 	if h.Mode&unix.S_IFMT != 0 {
 		u.types = unix.S_IFMT
 	}
-	if err := u.create(dir, name, entry{h, content}); err != nil {
-		if errors.Is(err, errLeftOut) {
-			return nil
-		}
+	err = u.create(dir, name, entry{h, content})
+	u.made[name] = err == nil
+	if err != nil || h.Typeflag == tar.TypeLink { // whose file has its attributes
 		return err
-	}
-	u.made[name] = true
-	if h.Typeflag == tar.TypeLink {
-		return nil // the file has its attributes
 	}
 	return u.attributes(dir, base, h)
 }
@@ -160,9 +145,7 @@ func (u *unpacker) dir(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u.last != nil {
-		_ = u.last.Close()
-	}
+	_ = u.last.Close()
 	u.last, u.lastName = f, name
 	u.lastReal, err = u.real(f)
 	return f, err
@@ -197,15 +180,12 @@ func (u *unpacker) open(name string) (*os.File, error) {
 }
 
 // imply makes a directory for which there was no entry. It looks like the one that it covers in the layers below.
-func (u *unpacker) imply(name string) (err error) {
-	h := &tar.Header{Typeflag: tar.TypeDir, Mode: 0o755, ModTime: time.Unix(0, 0)}
-	if n, ok := u.lookup(name); ok && n.isDir() {
-		if h, err = header(n); err != nil {
-			return err
-		}
+func (u *unpacker) imply(name string) error {
+	n, ok := u.lookup(name)
+	if !ok || !n.isDir() {
+		n = directory("/" + name)
 	}
-	h.Name = name
-	return u.entry(h, nil)
+	return u.copyUp(n)
 }
 
 // attributes sets owner, mode, extended attributes and times of dir/base in the one order in which none undoes another:
@@ -227,20 +207,21 @@ func (u *unpacker) attributes(dir *os.File, base string, h *tar.Header) error {
 			}
 		}
 	}
-	accessed := h.AccessTime
-	if accessed.IsZero() {
-		accessed = h.ModTime
+	if h.Typeflag != tar.TypeDir {
+		return setTimes(dir, base, h)
 	}
-	times := []unix.Timespec{timespec(accessed), timespec(h.ModTime)}
-	if h.Typeflag == tar.TypeDir {
-		name := "."
-		if base != "." {
-			name = path.Join(u.lastReal, base)
-		}
-		u.dirs = append(u.dirs, stamp{name, times})
-		return nil
+	if h.Name = base; base != "." {
+		h.Name = path.Join(u.lastReal, base)
 	}
-	return os.NewSyscallError("utimensat", unix.UtimesNanoAt(fd, base, times, unix.AT_SYMLINK_NOFOLLOW))
+	u.dirs = append(u.dirs, h)
+	return nil
+}
+
+// setTimes sets the times of dir/base, last access and last modification.
+func setTimes(dir *os.File, base string, h *tar.Header) error {
+	times := []unix.Timespec{timespec(cmp.Or(h.AccessTime, h.ModTime)), timespec(h.ModTime)}
+	err := unix.UtimesNanoAt(int(dir.Fd()), base, times, unix.AT_SYMLINK_NOFOLLOW)
+	return os.NewSyscallError("utimensat", err)
 }
 
 func timespec(t time.Time) unix.Timespec {
@@ -248,8 +229,8 @@ func timespec(t time.Time) unix.Timespec {
 }
 
 // touch sets the times of a directory, unless a later entry took its place.
-func (u *unpacker) touch(d stamp) error {
-	f, err := u.open(d.name)
+func (u *unpacker) touch(h *tar.Header) error {
+	f, err := u.open(h.Name)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		return nil
 	}
@@ -257,5 +238,5 @@ func (u *unpacker) touch(d stamp) error {
 		return err
 	}
 	defer f.Close()
-	return os.NewSyscallError("utimensat", unix.UtimesNanoAt(int(f.Fd()), ".", d.times, 0))
+	return setTimes(f, ".", h)
 }

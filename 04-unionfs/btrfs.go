@@ -34,15 +34,15 @@ func (btrfs) probe(dir string) (io.Closer, error) {
 }
 
 // create does: btrfs subvolume create DIR/diff, or btrfs subvolume snapshot PARENT DIR/diff.
-func (btrfs) create(l, parent *layer) error {
+func (btrfs) create(d *draft, parent *layer) error {
 	if parent == nil {
-		return errors.Join(subvolume(l.dir, subvolCreate, 0), os.Chmod(l.diff(), 0o755))
+		return errors.Join(subvolume(d.dir, subvolCreate, 0), os.Chmod(d.diff(), 0o755))
 	}
 	src, err := os.Open(parent.diff())
 	if err != nil {
 		return err
 	}
-	return errors.Join(subvolume(l.dir, snapCreate, int64(src.Fd())), src.Close())
+	return errors.Join(subvolume(d.dir, snapCreate, int64(src.Fd())), src.Close())
 }
 
 // destroy drops the subvolume in one go where it may. Root of a user namespace may not, and subvolumes that a

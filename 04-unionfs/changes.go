@@ -39,12 +39,16 @@ type Change struct {
 // Changes returns what the layer id changes, in the order of a directory walk. A directory counts as modified when something in it changed.
 // The root itself is never listed.
 func (s *Store) Changes(id string) (all []Change, err error) {
-	err = s.compare(id, func(c comparison, nodes []node) error {
-		for _, n := range nodes {
+	err = s.compare(id, func(c comparison) error {
+		for _, n := range c.nodes {
 			switch {
 			case n.Path == "/":
 			case n.opaque():
-				all = append(all, c.hidden(path.Dir(n.Path))...)
+				gone, err := c.hidden(path.Dir(n.Path))
+				if err != nil {
+					return err
+				}
+				all = append(all, gone...)
 			default:
 				all = append(all, n.Change)
 			}
@@ -61,8 +65,8 @@ func (s *Store) Usage(id string) (size int64, err error) {
 		return l.Size, err
 	}
 	seen := map[uint64]bool{}
-	err = s.compare(id, func(_ comparison, nodes []node) error {
-		for _, n := range nodes {
+	err = s.compare(id, func(c comparison) error {
+		for _, n := range c.nodes {
 			if n.Kind != Deleted && n.st.Mode&unix.S_IFMT == unix.S_IFREG && !seen[n.st.Ino] {
 				seen[n.st.Ino] = true
 				size += n.st.Size
@@ -77,10 +81,14 @@ func (s *Store) Usage(id string) (size int64, err error) {
 // in it, which is just how an archive says it.
 type node struct {
 	Change
-	file string
-	root *os.File // of the tree that the file is in
+	file string // ends in Path; what comes before is the root of a tree
 	st   unix.Stat_t
 	mask uint32 // which bits of the mode an archive gets, beside permissions
+}
+
+// directory is one about which nobody said anything.
+func directory(name string) node {
+	return node{Change: Change{Path: name}, st: unix.Stat_t{Mode: unix.S_IFDIR | 0o755}}
 }
 
 func (n node) isDir() bool  { return n.st.Mode&unix.S_IFMT == unix.S_IFDIR }
@@ -88,55 +96,55 @@ func (n node) opaque() bool { return n.Kind == Deleted && path.Base(n.Path) == o
 
 // comparison is of a layer with what is below it.
 type comparison struct {
-	tree   *os.File // the layer's files
-	root   node     // of what is below
-	lowers []string
+	layer
+	tree  string // where its files are
+	below []string
+	nodes []node // the changes, sorted as a walk meets them; the root only if it looks different itself
 }
 
-// compare finds the changes of the layer id, sorted as a walk meets them, the root first, and calls see while the files are there.
-func (s *Store) compare(id string, see func(comparison, []node) error) error {
-	l, err := s.layer(id)
+// compare finds the changes of the layer id, and calls see while the files are there.
+func (s *Store) compare(id string, see func(comparison) error) error {
+	l, own, err := s.open(id)
 	if err != nil {
 		return err
 	}
-	c := comparison{root: node{st: unix.Stat_t{Mode: unix.S_IFDIR | 0o755}}, lowers: s.lowers(l)}
-	if c.tree, err = s.tree(l); err != nil {
-		return err
-	}
-	defer c.tree.Close()
+	defer own.Close()
+	c := comparison{layer: l, tree: procPath(own), below: s.lowers(l)}
+	root := directory("/")
 	var was []node
 	if l.Parent != "" {
-		p, err := s.layer(l.Parent)
+		_, parent, err := s.open(l.Parent)
 		if err != nil {
 			return err
 		}
-		below, err := s.tree(p)
-		if err != nil {
-			return err
-		}
-		defer below.Close()
-		c.root.file = procPath(below) + "/."
-		if err = lstat(c.root.file, &c.root.st); err == nil && !s.driver.union() {
-			was, err = scan(below)
+		defer parent.Close()
+		root.file = procPath(parent) + "/"
+		if err = lstat(root.file, &root.st); err == nil && !s.driver.union {
+			was, err = scan(procPath(parent))
 		}
 		if err != nil {
 			return err
 		}
 	}
-	nodes, err := scan(c.tree)
-	if err == nil && s.driver.union() {
-		nodes = unionNodes(nodes, c.lowers)
-	} else if err == nil {
-		nodes = treeNodes(was, nodes)
+	now, err := scan(c.tree)
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, see(c, nodes))
+	if s.driver.union {
+		c.nodes = unionNodes(now, c.below)
+	} else {
+		c.nodes = treeNodes(was, now)
+	}
+	if len(c.nodes) > 0 && same(root, c.nodes[0]) {
+		c.nodes = c.nodes[1:]
+	}
+	return see(c)
 }
 
-// scan lists a directory, all of it added.
-func scan(root *os.File) (nodes []node, err error) {
-	dir := procPath(root)
-	err = filepath.WalkDir(dir+"/.", func(file string, _ fs.DirEntry, err error) error {
-		n := node{Change: Change{Added, path.Clean("/" + file[len(dir):])}, file: file, root: root}
+// scan lists a tree, all of it added.
+func scan(dir string) (nodes []node, err error) {
+	err = filepath.WalkDir(dir+"/", func(file string, _ fs.DirEntry, err error) error {
+		n := node{Change: Change{Added, file[len(dir):]}, file: file}
 		if err == nil {
 			err = lstat(file, &n.st)
 		}
@@ -178,25 +186,28 @@ func treeNodes(was, now []node) []node {
 	}
 	for _, n := range now {
 		cur[n.Path] = n
-		if o, ok := old[n.Path]; ok && same(o, n) {
-			continue
-		} else if ok || n.Path == "/" {
+	}
+	var add func(n node)
+	add = func(n node) {
+		changed[n.Path] = n
+		dir := cur[path.Dir(n.Path)]
+		if _, listed := changed[dir.Path]; !listed {
+			dir.Kind = Modified
+			add(dir)
+		}
+	}
+	for _, n := range now {
+		o, ok := old[n.Path]
+		if ok {
 			n.Kind = Modified
 		}
-		changed[n.Path] = n
+		if !ok || !same(o, n) {
+			add(n)
+		}
 	}
 	for _, n := range was {
 		if _, still := cur[n.Path]; !still && cur[path.Dir(n.Path)].isDir() {
-			changed[n.Path] = node{Change: Change{Deleted, n.Path}}
-		}
-	}
-	for name := range maps.Clone(changed) {
-		for dir := path.Dir(name); dir != name; name, dir = dir, path.Dir(dir) {
-			if _, ok := changed[dir]; !ok {
-				n := cur[dir]
-				n.Kind = Modified
-				changed[dir] = n
-			}
+			add(node{Change: Change{Deleted, n.Path}})
 		}
 	}
 	return slices.SortedFunc(maps.Values(changed), func(a, b node) int { return byWalk(a.Path, b.Path) })
@@ -233,26 +244,18 @@ func sum(file string) []byte {
 }
 
 // hidden lists what an opaque directory hides and does not replace, itself or in directories of the same name.
-func (c comparison) hidden(dir string) (gone []Change) {
-	names := map[string]bool{}
-	for _, l := range c.lowers {
-		entries, _ := os.ReadDir(filepath.Join(l, dir))
-		for _, e := range entries {
-			names[path.Join(dir, e.Name())] = true
+func (c comparison) hidden(dir string) (gone []Change, err error) {
+	nodes, err := shown(c.below, dir)
+	for _, n := range nodes {
+		own := node{file: c.tree + n.Path}
+		if lstat(own.file, &own.st) != nil {
+			gone = append(gone, Change{Deleted, n.Path})
+		} else if own.isDir() && !isOpaque(own.file) {
+			deeper, derr := c.hidden(n.Path)
+			gone, err = append(gone, deeper...), errors.Join(err, derr)
 		}
 	}
-	for name := range names {
-		var st unix.Stat_t
-		file := filepath.Join(procPath(c.tree), name)
-		switch {
-		case find(c.lowers, name[1:]) == "":
-		case lstat(file, &st) != nil:
-			gone = append(gone, Change{Deleted, name})
-		case st.Mode&unix.S_IFMT == unix.S_IFDIR && !isOpaque(file):
-			gone = append(gone, c.hidden(name)...)
-		}
-	}
-	return gone
+	return gone, err
 }
 
 func lstat(file string, st *unix.Stat_t) error {

@@ -13,26 +13,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// modes are the types of files that an archive can hold.
+var modes = map[byte]uint32{
+	tar.TypeDir: unix.S_IFDIR, tar.TypeReg: unix.S_IFREG, tar.TypeSymlink: unix.S_IFLNK,
+	tar.TypeFifo: unix.S_IFIFO, tar.TypeChar: unix.S_IFCHR, tar.TypeBlock: unix.S_IFBLK,
+}
+
 // entry is a header and what follows it.
 type entry struct {
 	*tar.Header
 	content io.Reader
 }
 
-var errLeftOut = errors.New("left out")
-
 // create makes the file name in dir, in place of what is there. Mostly that is nothing: to look first would cost a call
 // for each file.
 func (u *unpacker) create(dir *os.File, name string, e entry) error {
-	fd, base := int(dir.Fd()), path.Base(name)
-	if e.Typeflag == tar.TypeReg {
-		if err := u.file(dir, base, e); !errors.Is(err, unix.EEXIST) {
+	if e.Typeflag != tar.TypeLink { // which goes to another directory, so that dir is closed
+		if err := u.make(dir, name, e); !errors.Is(err, unix.EEXIST) {
 			return err
 		}
 	}
 	if keep, err := u.clear(dir, name, e.Typeflag); keep || err != nil {
 		return err
 	}
+	return u.make(dir, name, e)
+}
+
+// make makes a file where there is none.
+func (u *unpacker) make(dir *os.File, name string, e entry) error {
+	fd, base := int(dir.Fd()), path.Base(name)
 	switch e.Typeflag {
 	case tar.TypeDir:
 		return os.NewSyscallError("mkdirat", unix.Mkdirat(fd, base, 0o700))
@@ -42,26 +51,18 @@ func (u *unpacker) create(dir *os.File, name string, e entry) error {
 		return os.NewSyscallError("symlinkat", unix.Symlinkat(e.Linkname, fd, base))
 	case tar.TypeLink:
 		return u.hardLink(name, e.Linkname)
-	case tar.TypeFifo:
-		return os.NewSyscallError("mknodat", unix.Mknodat(fd, base, unix.S_IFIFO, 0))
-	case tar.TypeChar, tar.TypeBlock:
-		return device(dir, base, e)
+	case tar.TypeFifo, tar.TypeChar, tar.TypeBlock:
+		err := unix.Mknodat(fd, base, modes[e.Typeflag], int(unix.Mkdev(uint32(e.Devmajor), uint32(e.Devminor))))
+		if errors.Is(err, unix.EPERM) && inUserNamespace() {
+			return errLeftOut
+		}
+		return os.NewSyscallError("mknodat", err)
 	}
 	return fmt.Errorf("%w: type %q", ErrEntry, e.Typeflag)
 }
 
-// device makes a device node. Root of a user namespace may not, user_namespaces(7); there it is left out, as Docker does.
-func device(dir *os.File, base string, e entry) error {
-	kind, dev := uint32(unix.S_IFCHR), unix.Mkdev(uint32(e.Devmajor), uint32(e.Devminor))
-	if e.Typeflag == tar.TypeBlock {
-		kind = unix.S_IFBLK
-	}
-	err := unix.Mknodat(int(dir.Fd()), base, kind, int(dev))
-	if errors.Is(err, unix.EPERM) && inUserNamespace() {
-		return errLeftOut
-	}
-	return os.NewSyscallError("mknodat", err)
-}
+// errLeftOut is of a device node where root of a user namespace may make none, user_namespaces(7): Docker leaves it out, too.
+var errLeftOut = errors.New("left out")
 
 func (u *unpacker) file(dir *os.File, base string, e entry) error {
 	if e.Size > u.limit {
@@ -124,8 +125,9 @@ func (u *unpacker) hardLink(name, target string) error {
 	return os.NewSyscallError("linkat", unix.Linkat(root, target, root, name, 0))
 }
 
-// copyUp makes a file of a layer below again in this one.
+// copyUp makes a file of a layer below again in this one. It is none that the archive made.
 func (u *unpacker) copyUp(n node) error {
+	defer delete(u.made, n.Path[1:])
 	h, err := header(n)
 	if err != nil {
 		return err

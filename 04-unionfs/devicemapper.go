@@ -22,7 +22,7 @@ import (
 // The pool keeps a number of our own, its transaction ID: the last device number that was given away; 0 means that there is
 // no base yet, the device 0 with an empty file system, of which all others are snapshots of snapshots. A number
 // is written to a layer's directory before its device is made. So a crash at any moment leaves no device without a directory.
-type devicemapper struct{ vfs }
+type devicemapper struct{}
 
 // Thin is a device that shares its blocks with those which are snapshots of it, and gets new ones from its pool.
 type Thin struct {
@@ -232,8 +232,8 @@ func (t Thin) String() string {
 }
 
 // create makes a snapshot of the parent's device, or of the base.
-func (devicemapper) create(l, parent *layer) error {
-	p, err := openPool(filepath.Join(l.dir, "../../pool"))
+func (devicemapper) create(d *draft, parent *layer) error {
+	p, err := openPool(d.s.path("pool"))
 	if err != nil {
 		return err
 	}
@@ -242,18 +242,18 @@ func (devicemapper) create(l, parent *layer) error {
 	if err != nil {
 		return err
 	}
-	l.Device = last + 1
-	if err := p.message("set_transaction_id %d %d", last, l.Device); err != nil {
+	d.Device = last + 1
+	if err := p.message("set_transaction_id %d %d", last, d.Device); err != nil {
 		return err
 	}
-	if err := l.writeDevice(); err != nil {
+	if err := d.writeDevice(); err != nil {
 		return err
 	}
 	origin := uint32(0)
 	if parent != nil {
 		origin = parent.Device
 	}
-	return p.message("create_snap %d %d", l.Device, origin)
+	return p.message("create_snap %d %d", d.Device, origin)
 }
 
 // writeDevice notes the number of the device that is about to be made. It is on disk afterwards.

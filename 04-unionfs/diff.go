@@ -19,23 +19,24 @@ import (
 // Entries have Docker's form and order, so the archive of a layer that was applied from a Docker or containerd archive
 // is the same to the last bit. Sockets are left out; access times are not recorded; a sparse file is written in full.
 func (s *Store) Diff(id string) (io.ReadCloser, error) {
-	l, err := s.layer(id)
-	if err != nil {
+	if _, err := s.layer(id); err != nil {
 		return nil, err
 	}
+	return stream(func(w io.Writer) error {
+		return s.compare(id, func(c comparison) error {
+			for i := range c.nodes {
+				c.nodes[i].mask = c.Types
+			}
+			return pack(w, c.nodes)
+		})
+	}), nil
+}
+
+// stream returns what write writes. Its error comes from Read; to Close early ends it.
+func stream(write func(io.Writer) error) io.ReadCloser {
 	r, w := io.Pipe()
-	go func() {
-		w.CloseWithError(s.compare(id, func(c comparison, nodes []node) error {
-			if len(nodes) > 0 && same(c.root, nodes[0]) {
-				nodes = nodes[1:] // Docker's archives have no entry for the root
-			}
-			for i := range nodes {
-				nodes[i].mask = l.Types
-			}
-			return pack(w, nodes)
-		}))
-	}()
-	return r, nil
+	go func() { w.CloseWithError(write(w)) }()
+	return r
 }
 
 // pack writes an archive of nodes.
@@ -71,7 +72,12 @@ func pack(w io.Writer, nodes []node) error {
 // copyFrom writes the content of a file. If a container is at work there, the file may be another by now, or a
 // directory on the way a symbolic link to the host's: no link is followed, and no FIFO waited for.
 func copyFrom(n node, w io.Writer) error {
-	fd, err := unix.Openat2(int(n.root.Fd()), n.Path[1:], &unix.OpenHow{
+	root, err := os.Open(strings.TrimSuffix(n.file, n.Path))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	fd, err := unix.Openat2(int(root.Fd()), n.Path[1:], &unix.OpenHow{
 		Flags:   unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
 	})
@@ -105,29 +111,28 @@ func header(n node) (*tar.Header, error) {
 	if n.isDir() {
 		h.Name = path.Join(".", name) + "/"
 	}
-	if h.Typeflag = flags[st.Mode&unix.S_IFMT]; h.Typeflag == 0 {
+	for flag, mode := range modes {
+		if mode == st.Mode&unix.S_IFMT {
+			h.Typeflag = flag
+		}
+	}
+	if h.Typeflag == 0 {
 		return nil, nil
 	}
-	if h.Typeflag == tar.TypeReg {
-		h.Size = st.Size
-	}
 	h.Devmajor, h.Devminor = int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
-	return h, describe(h, n.file)
+	return h, describe(h, n)
 }
 
-// flags are the types of files that an archive can hold.
-var flags = map[uint32]byte{
-	unix.S_IFDIR: tar.TypeDir, unix.S_IFREG: tar.TypeReg, unix.S_IFLNK: tar.TypeSymlink,
-	unix.S_IFIFO: tar.TypeFifo, unix.S_IFCHR: tar.TypeChar, unix.S_IFBLK: tar.TypeBlock,
-}
-
-// describe adds what stat(2) does not tell.
-func describe(h *tar.Header, file string) (err error) {
-	if h.Typeflag == tar.TypeSymlink {
-		if h.Linkname, err = os.Readlink(file); err != nil {
+// describe adds what means something for one type of files only, and the extended attributes.
+func describe(h *tar.Header, n node) (err error) {
+	switch h.Typeflag {
+	case tar.TypeReg:
+		h.Size = n.st.Size
+	case tar.TypeSymlink:
+		if h.Linkname, err = os.Readlink(n.file); err != nil {
 			return err
 		}
 	}
-	h.PAXRecords, err = xattrs(file)
+	h.PAXRecords, err = xattrs(n.file)
 	return err
 }

@@ -18,32 +18,35 @@ type driver interface {
 	// probe fails with the reason if the driver does not work in dir, which exists. What it returns, if anything, stays
 	// open as long as the store is used.
 	probe(dir string) (io.Closer, error)
-	// create makes the files of the layer l, in l.dir, as they are in parent (nil for a first layer).
-	create(l, parent *layer) error
+	// create makes the files of the layer d, in d.dir, as they are in parent (nil for a first layer).
+	create(d *draft, parent *layer) error
 	// destroy removes dir and all that is in it. A missing dir is fine.
 	destroy(dir string) error
 	// mount says how layer l is shown. The caller fills in Target.
 	mount(s *Store, l layer) Mount
-	// union tells which of the two it is.
-	union() bool
+}
+
+// named is a driver with its name, and which of the two it is.
+type named struct {
+	name  string
+	union bool
+	driver
 }
 
 // drivers are Docker's, in its order of preference.
-var drivers = []struct {
-	name string
-	driver
-}{
-	{"overlay", overlay{}},
-	{"fuse-overlayfs", fuse{}},
-	{"btrfs", btrfs{}},
-	{"vfs", vfs{}},
-	{"devicemapper", devicemapper{}}, // after one that always works: only for those who ask for it
+var drivers = []named{
+	{"overlay", true, overlay{}},
+	{"fuse-overlayfs", true, fuse{}},
+	{"btrfs", false, btrfs{}},
+	{"vfs", false, vfs{}},
+	{"devicemapper", false, devicemapper{}}, // after one that always works: only for those who ask for it
 }
 
 // choose finds the driver for dir.
 func choose(dir, want string) (*Store, error) {
 	reason := "it was asked for"
 	if want == "" {
+		reason = "it is the best that works here"
 		if want = settled(dir); want != "" {
 			reason = "it made the layers that are here"
 		}
@@ -55,15 +58,13 @@ func choose(dir, want string) (*Store, error) {
 		if want != "" && want != d.name {
 			continue
 		}
-		s := &Store{dir: filepath.Join(dir, d.name), name: d.name, driver: d.driver, reason: reason}
+		s := &Store{dir: filepath.Join(dir, d.name), driver: d}
 		err := os.MkdirAll(s.dir, 0o700) // an old image may have set-user-ID files that nobody else here should reach
 		if err == nil {
 			s.held, err = d.probe(s.dir)
 		}
 		if err == nil {
-			if want == "" {
-				s.reason = strings.ReplaceAll(errors.Join(append(failed, errors.New("it is the best that works here"))...).Error(), "\n", "; ")
-			}
+			s.reason = strings.ReplaceAll(errors.Join(append(failed, errors.New(reason))...).Error(), "\n", "; ")
 			return s, nil
 		}
 		failed = append(failed, fmt.Errorf("%s does not work here: %w", d.name, err))

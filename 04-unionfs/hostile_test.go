@@ -244,11 +244,11 @@ func TestDiffDoesNotFollowWhatAContainerSwaps(t *testing.T) {
 	require.NoError(t, s.Fork("box", stack(t, s, archive(t, base))))
 	box := mounted(t, s, "box")
 	script(t, box, "mkdir new; echo mine > new/secret; mkfifo pipe; echo mine > file")
-	require.NoError(t, s.compare("box", func(_ comparison, nodes []node) error {
+	require.NoError(t, s.compare("box", func(c comparison) error {
 		script(t, box, "rm -r new; ln -s "+out+" new")
-		require.ErrorIs(t, pack(io.Discard, nodes), unix.ELOOP)
+		require.ErrorIs(t, pack(io.Discard, c.nodes), unix.ELOOP)
 		script(t, box, "rm new; mkdir new; mv pipe new/secret")
-		require.Error(t, pack(io.Discard, nodes), "a FIFO that nobody writes to")
+		require.Error(t, pack(io.Discard, c.nodes), "a FIFO that nobody writes to")
 		return nil
 	}))
 }

@@ -43,7 +43,7 @@ func (l layer) mode() []string {
 
 // lowers are the diffs of the layers below l, nearest first; none if l has the whole tree.
 func (s *Store) lowers(l layer) []string {
-	if !s.driver.union() {
+	if !s.driver.union {
 		return nil
 	}
 	dirs := make([]string, len(l.Lower))
@@ -133,24 +133,13 @@ func (s *Store) draft(id, parent string) (d *draft, err error) {
 		return nil, err
 	}
 	if err = os.Mkdir(d.dir, 0o711); err == nil {
-		err = s.driver.create(&d.layer, below)
+		err = s.driver.create(d, below)
 	}
 	if err != nil {
 		d.discard()
 		return nil, fmt.Errorf("make layer %s: %w", id, err)
 	}
 	return d, nil
-}
-
-// link gives the layer its short name, which leads nowhere until publish.
-func (d *draft) link() error {
-	for {
-		d.Link = filepath.Join("l", rand.Text()[:8])
-		err := os.Symlink(filepath.Join("..", "layers", dirName(d.ID), "diff"), d.s.path(d.Link))
-		if !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-	}
 }
 
 // publish makes the draft a layer, unless there is one with its ID: ErrExists. The lock keeps Remove from

@@ -58,6 +58,13 @@ var stacks = []struct {
 		f a 0644 2
 		d d 0755
 		f d/y 0644`},
+	{"a directory of nothing but whiteouts goes with its own", []string{"f d/e/x 0644\nf d/y 0644\nf f/x 0644\nf f/y 0644", "w d/e/x\nw d\nf f/x 0600\nw f"}, `
+		d . 0755
+		d f 0755
+		f f/x 0600`},
+	{"a file that a hard link copied up goes with its whiteout", []string{"f a 0640 1", "h b a\nw a"}, `
+		d . 0755
+		f b 0640 1`},
 	{"a directory after its whiteout starts empty", []string{"d d 0755\nf d/x 0644", "w d\nd d 0711\nf d/y 0644"}, `
 		d . 0755
 		d d 0711

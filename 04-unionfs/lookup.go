@@ -1,6 +1,7 @@
 package unionfs
 
 import (
+	"iter"
 	"os"
 	"path"
 	"path/filepath"
@@ -9,13 +10,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// find returns the path of the file that a stack of union layers shows as name, or "". It does by hand what overlay does
-// in the kernel: the nearest layer wins; a whiteout, an opaque directory or a file in the way ends the search.
-func find(layers []string, name string) string {
-	for _, l := range layers {
-		if file, last := look(l, name); file != "" || last {
-			return file
+// places yields the files that a stack of union layers has as name, nearest first: directories are merged, of all else the first is shown. It
+// does by hand what overlay does in the kernel: a whiteout, an opaque directory or a file in the way ends the search.
+func places(layers []string, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, l := range layers {
+			file, last := look(l, name)
+			if file != "" && !yield(file) || last {
+				return
+			}
 		}
+	}
+}
+
+// find returns the path of the file that a stack shows as name, or "".
+func find(layers []string, name string) string {
+	for file := range places(layers, name) {
+		return file
 	}
 	return ""
 }

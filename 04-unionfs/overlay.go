@@ -45,8 +45,8 @@ func probe(dir string, m Mount) (err error) {
 	return errors.Join(os.Remove(filepath.Join(m.Target, "file")), m.Undo())
 }
 
-func (overlay) create(l, parent *layer) error {
-	err := errors.Join(os.Mkdir(filepath.Join(l.dir, "work"), 0o700), os.Mkdir(l.diff(), 0o755))
+func (overlay) create(d *draft, parent *layer) error {
+	err := errors.Join(os.Mkdir(filepath.Join(d.dir, "work"), 0o700), os.Mkdir(d.diff(), 0o755))
 	// The root of the uppermost layer is the root that is seen.
 	st := unix.Stat_t{Mode: 0o755}
 	if parent != nil && err == nil {
@@ -55,7 +55,7 @@ func (overlay) create(l, parent *layer) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.Lchown(l.diff(), int(st.Uid), int(st.Gid)), unix.Chmod(l.diff(), st.Mode&0o7777))
+	return errors.Join(os.Lchown(d.diff(), int(st.Uid), int(st.Gid)), unix.Chmod(d.diff(), st.Mode&0o7777))
 }
 
 func (overlay) destroy(dir string) error { return os.RemoveAll(dir) }
@@ -72,8 +72,6 @@ func (o overlay) mount(s *Store, l layer) Mount {
 	}
 	return m
 }
-
-func (overlay) union() bool { return true }
 
 // opaqueMark is the attribute of an opaque directory. It needs the machine's own root in the "trusted." namespace, xattr(7). Root of a user namespace has "user.", since Linux 5.11.
 func opaqueMark() string {

@@ -1,6 +1,7 @@
 package unionfs
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -40,8 +41,7 @@ type Options struct {
 //  3. Whoever works in tmp holds a shared lock on it, flock(2). What is there without a lock is left over from a crash.
 type Store struct {
 	dir    string
-	name   string
-	driver driver
+	driver named
 	reason string
 	held   io.Closer // the driver's; may be nil
 }
@@ -74,7 +74,7 @@ func (s *Store) Close() error {
 }
 
 // Driver returns the name of the driver in use.
-func (s *Store) Driver() string { return s.name }
+func (s *Store) Driver() string { return s.driver.name }
 
 // Reason says why that driver is in use.
 func (s *Store) Reason() string { return s.reason }
@@ -112,7 +112,8 @@ func (s *Store) Apply(id, parent string, tarStream io.Reader) (size int64, err e
 	if d.Size, err = d.unpack(tarStream); err != nil {
 		return 0, fmt.Errorf("apply layer %s: %w", id, err)
 	}
-	if err := d.link(); err != nil {
+	d.Link = filepath.Join("l", rand.Text()[:8]) // leads nowhere until publish
+	if err := os.Symlink(filepath.Join("..", "layers", dirName(id), "diff"), s.path(d.Link)); err != nil {
 		return 0, err
 	}
 	if err := d.publish(); !errors.Is(err, ErrExists) {
@@ -127,7 +128,7 @@ func (d *draft) unpack(tarStream io.Reader) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	u := &unpacker{union: d.s.driver.union(), root: root, lowers: d.s.lowers(d.layer)}
+	u := &unpacker{union: d.s.driver.union, root: root, lowers: d.s.lowers(d.layer)}
 	size, err := u.unpack(tarStream)
 	d.Types = u.types
 	if d.Device != 0 {
@@ -142,6 +143,14 @@ func (s *Store) tree(l layer) (*os.File, error) {
 		return m.Thin.mount(m.Options)
 	}
 	return os.Open(l.diff())
+}
+
+// open opens the layer id with the directory of its files.
+func (s *Store) open(id string) (l layer, tree *os.File, err error) {
+	if l, err = s.layer(id); err == nil {
+		tree, err = s.tree(l)
+	}
+	return l, tree, err
 }
 
 // Fork makes the writable layer id on top of parent ("" for an empty root). It copies nothing with the overlay drivers,

@@ -12,27 +12,16 @@ type vfs struct{}
 func (vfs) probe(string) (io.Closer, error) { return nil, nil }
 
 // create copies as a person would: tar -C PARENT -c . | tar -C DIFF -x.
-func (vfs) create(l, parent *layer) error {
-	if err := os.Mkdir(l.diff(), 0o755); err != nil || parent == nil {
-		return errors.Join(err, os.Chmod(l.diff(), 0o755)) // whatever the umask
+func (vfs) create(d *draft, parent *layer) error {
+	if err := os.Mkdir(d.diff(), 0o755); err != nil || parent == nil {
+		return errors.Join(err, os.Chmod(d.diff(), 0o755)) // whatever the umask
 	}
-	from, err := os.Open(parent.diff())
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	to, err := os.Open(l.diff())
-	if err != nil {
-		return err
-	}
-	defer to.Close()
-	r, w := io.Pipe()
-	go func() {
-		nodes, err := scan(from)
-		w.CloseWithError(errors.Join(err, pack(w, nodes)))
-	}()
-	_, err = (&unpacker{root: to}).unpack(r)
-	return errors.Join(err, r.Close())
+	archive := stream(func(w io.Writer) error {
+		nodes, err := scan(parent.diff())
+		return errors.Join(err, pack(w, nodes))
+	})
+	_, err := d.unpack(archive)
+	return errors.Join(err, archive.Close())
 }
 
 func (vfs) destroy(dir string) error { return os.RemoveAll(dir) }
@@ -40,5 +29,3 @@ func (vfs) destroy(dir string) error { return os.RemoveAll(dir) }
 func (vfs) mount(_ *Store, l layer) Mount {
 	return Mount{Type: "bind", Source: l.diff(), Options: l.mode()}
 }
-
-func (vfs) union() bool { return false }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,7 +31,7 @@ func isAUFS(name string) bool {
 func (u *unpacker) whiteout(dir *os.File, hidden string, h *tar.Header) error {
 	switch hidden {
 	case opaqueName:
-		return u.hideAll(dir, u.lastReal)
+		return u.hideAll(procPath(dir)+"/", u.lastReal)
 	case "", ".", "..":
 		return fmt.Errorf("%w: a whiteout of %q", ErrEntry, hidden)
 	}
@@ -47,73 +48,67 @@ func (u *unpacker) whiteout(dir *os.File, hidden string, h *tar.Header) error {
 // A union driver gets a whiteout only where there is something to hide: in a directory that overlay has nothing to merge
 // with, it does not look for whiteouts, and readdir(3) would show them.
 func (u *unpacker) hide(dir *os.File, name string) (made bool, err error) {
-	fd, base := int(dir.Fd()), path.Base(name)
+	base := path.Base(name)
+	file := procPath(dir) + "/" + base
+	if err := u.removeOld(file, name); err != nil {
+		return false, err
+	}
 	kind, err := kindOf(dir, base)
 	switch {
-	case err != nil:
+	case err != nil || !u.union:
 		return false, err
 	case kind == unix.S_IFDIR:
-		return false, u.hideTree(dir, name)
-	case !u.union && kind != 0 && !u.made[name]:
-		return false, os.NewSyscallError("unlinkat", unix.Unlinkat(fd, base, 0))
-	case !u.union || kind != 0 || find(append([]string{procPath(u.root)}, u.lowers...), name) == "":
+		return false, opaque(file)
+	case kind != 0 || find(append([]string{procPath(u.root)}, u.lowers...), name) == "":
 		return false, nil
 	}
-	return true, os.NewSyscallError("mknodat", unix.Mknodat(fd, base, unix.S_IFCHR, 0))
+	return true, os.NewSyscallError("mknodat", unix.Mknodat(int(dir.Fd()), base, unix.S_IFCHR, 0))
 }
 
-// hideTree hides what the layers below have in a directory, and the directory too if that was all.
-func (u *unpacker) hideTree(dir *os.File, name string) error {
-	sub, err := u.open(name)
-	if err != nil {
+// hideAll hides what the layers below have in dir, which is called name. The kernel does not look whether a root is opaque, so
+// there each name is hidden by itself.
+func (u *unpacker) hideAll(dir, name string) error {
+	u.made[name] = true
+	err := u.removeOld(dir, name)
+	if err != nil || !u.union {
 		return err
 	}
-	defer sub.Close()
-	if err := u.hideAll(sub, name); err != nil || u.union || u.made[name] {
-		return err
+	if name != "." {
+		return opaque(dir)
 	}
-	err = unix.Unlinkat(int(dir.Fd()), path.Base(name), unix.AT_REMOVEDIR)
-	if errors.Is(err, unix.ENOTEMPTY) {
+	nodes, err := shown(u.lowers, "/")
+	for _, n := range nodes {
+		if _, err := u.hide(u.root, n.Path[1:]); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// removeOld removes what is at file, which is called name, and all in it, but what this archive made. A union driver's layer has
+// nothing else but whiteouts and directories for which there was no entry.
+func (u *unpacker) removeOld(file, name string) error {
+	var old []string
+	err := filepath.WalkDir(file, func(f string, _ fs.DirEntry, err error) error {
+		if err == nil && !u.made[path.Join(name, f[len(file):])] {
+			old = append(old, f)
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return os.NewSyscallError("unlinkat", err)
+	for _, f := range slices.Backward(old) {
+		if rerr := os.Remove(f); !errors.Is(rerr, unix.ENOTEMPTY) {
+			err = errors.Join(err, rerr)
+		}
+	}
+	return err
 }
 
-// hideAll hides what the layers below have in dir. The kernel does not look whether a root is opaque, so there each
-// name is hidden by itself, as it is for drivers that have no mark.
-func (u *unpacker) hideAll(dir *os.File, name string) error {
-	in := []string{procPath(dir) + "/."}
-	if u.union && name != "." {
-		return opaque(dir)
-	} else if u.union {
-		in = u.lowers
-	}
-	for _, d := range in {
-		entries, err := os.ReadDir(d)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if _, err := u.hide(dir, path.Join(name, e.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// opaque marks a directory, and removes the whiteouts in it: nothing is left for them to hide.
-func opaque(dir *os.File) error {
-	if err := unix.Lsetxattr(procPath(dir)+"/.", opaqueMark(), []byte("y"), 0); err != nil {
-		return os.NewSyscallError("lsetxattr", err)
-	}
-	return filepath.WalkDir(procPath(dir)+"/.", func(file string, d fs.DirEntry, err error) error {
-		var st unix.Stat_t
-		if err != nil || d.Type()&fs.ModeCharDevice == 0 || unix.Lstat(file, &st) != nil || !isWhiteout(&st) {
-			return err
-		}
-		return os.Remove(file)
-	})
+// opaque marks a directory.
+func opaque(dir string) error {
+	return os.NewSyscallError("lsetxattr", unix.Lsetxattr(dir, opaqueMark(), []byte("y"), 0))
 }
 
 // clear makes room for an entry of type flag, and reports whether it is a directory that is there already. A directory
@@ -129,7 +124,7 @@ func (u *unpacker) clear(dir *os.File, name string, flag byte) (keep bool, err e
 		return false, err
 	}
 	if err = unix.Mkdirat(int(dir.Fd()), base, 0o700); err == nil {
-		err = unix.Lsetxattr(procPath(dir)+"/"+base, opaqueMark(), []byte("y"), 0)
+		err = opaque(procPath(dir) + "/" + base)
 	}
 	return true, err
 }

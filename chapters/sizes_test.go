@@ -29,7 +29,7 @@ var librarySize = map[string]int{
 	"01-chroot":        300,
 	"02-namespaces":    950,
 	"03-cgroups":       1400,
-	"04-unionfs":       2170,
+	"04-unionfs":       2142,
 	"05-images":        2280,
 	"06-network":       1500,
 	"07-daemon":        2350,

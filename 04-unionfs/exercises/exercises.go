@@ -25,15 +25,16 @@ a mount that is read-only. Of a file that several layers have, the one of the ne
 		Empty: []string{"unpacker.hide"},
 		After: []string{"escape", "order"},
 		Task: `An archive says that a name of the layers below is gone. In overlay's words that is a character device with the numbers 0, 0. Make it,
-and say so, where the layers below show something of that name; nowhere else, for ls would show it. What this archive itself made stays. Of a directory
-that is there, hideTree knows what to do. A driver that keeps whole trees (u.union is false) removes the file, unless this archive made it.`,
+and say so, where the layers below show something of that name; nowhere else, for ls would show it. What this archive itself made stays; all
+else that is there goes first, by removeOld, and that is all for a driver that keeps whole trees (u.union is false). A directory that stays is to be opaque.`,
 	},
 	{
 		Name: "opaque", Title: "Begin a directory anew", Points: 2,
-		Empty: []string{"opaque"},
+		Empty: []string{"unpacker.hideAll"},
 		After: []string{"escape", "order", "whiteout"},
-		Task: `Nothing of the layers below is to be seen in a directory. Overlay reads that off an extended attribute, whose name opaqueMark
-returns and whose value is y. It does not look for whiteouts in such a directory: those that are there already, at any depth, have to go.`,
+		Task: `Nothing of the layers below is to be seen in dir, which is called name and is a directory of this layer from then on. Overlay reads that
+off an extended attribute, which opaque sets. It does not look for whiteouts in such a directory: those that are there already, at any depth, have to go, as all
+that this archive did not make. The root is never opaque for overlay: there each name that the layers below show is hidden by itself. Whole trees need no marks.`,
 	},
 	{
 		Name: "kinds", Title: "Read the changes off the disk", Points: 4,
