@@ -20,23 +20,27 @@ func (s *Store) Add(img v1.Image, name string, u Unpacker) (Image, error) {
 
 func (s *Store) addImage(from v1.Image, name string, u Unpacker) (img Image, err error) {
 	manifest, err := from.RawManifest()
-	layers, err2 := from.Layers()
-	if err := errors.Join(err, err2); err != nil {
-		return img, err
+	if err == nil {
+		img, err = resolve(manifest, v1.Platform{}, func(string, v1.Descriptor) ([]byte, error) { return from.RawConfigFile() })
 	}
-	img, err = resolve(manifest, v1.Platform{}, func(string, v1.Descriptor) ([]byte, error) { return from.RawConfigFile() })
 	if err := errors.Join(err, img.call(name)); err != nil {
 		return img, err
 	}
-	return s.add(addition{Image: img, unpack: u, open: func(i int) (io.ReadCloser, error) { return layers[i].Compressed() }})
+	return s.add(addition{Image: img, unpack: u, open: func(l Layer) (io.ReadCloser, error) {
+		layer, err := from.LayerByDigest(hashOf(l.Digest))
+		if err != nil {
+			return nil, err
+		}
+		return layer.Compressed()
+	}})
 }
 
 // addition is an image from anywhere but a registry.
 type addition struct {
 	Image
-	open   func(layer int) (io.ReadCloser, error) // the blob
-	unpack Unpacker                               // nil: none
-	report *reporter                              // nil: nobody is told
+	open   func(Layer) (io.ReadCloser, error) // its blob
+	unpack Unpacker                           // nil: none
+	report *reporter                          // nil: nobody is told
 }
 
 func (s *Store) add(a addition) (Image, error) {
@@ -45,11 +49,11 @@ func (s *Store) add(a addition) (Image, error) {
 		return Image{}, err
 	}
 	defer release()
-	for i, l := range a.Layers {
+	for _, l := range a.Layers {
 		if s.hasBlob(l.Digest, l.Size) {
 			continue
 		}
-		blob, err := a.open(i)
+		blob, err := a.open(l)
 		if err != nil {
 			return Image{}, err
 		}

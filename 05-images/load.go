@@ -2,13 +2,13 @@ package images
 
 import (
 	"archive/tar"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path"
-	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -26,167 +26,176 @@ type LoadOptions struct {
 // verified. The images are returned with those Names that the archive gives them.
 // An archive that cannot be read to its end adds nothing.
 func (s *Store) Load(r io.Reader, o LoadOptions) (loaded []Image, err error) {
-	dir, err := os.MkdirTemp(s.path(ingestDir), temporary)
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	root, err := os.OpenRoot(dir) // no name in the archive leads out of it, nor does a symlink
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	all, err := o.read(root, r)
-	for _, a := range all {
-		a.open = func(i int) (io.ReadCloser, error) { return root.Open(a.files[i]) }
-		a.unpack, a.report = o.Unpack, newReporter(o.Progress)
-		var img Image
-		if img, err = s.add(a.addition); err != nil {
-			break
-		}
-		img.Names = a.Names
-		loaded = append(loaded, img)
-	}
-	if err != nil {
-		return loaded, fmt.Errorf("load: %w", errors.Join(err, s.Sweep(SweepOptions{})))
-	}
-	return loaded, nil
-}
-
-// found is an image in an archive.
-type found struct {
-	addition
-	files []string // names of the layers' blobs there
-}
-
-// read unpacks an archive, and finds the images in it that are for the platform.
-func (o LoadOptions) read(root *os.Root, r io.Reader) (all []found, err error) {
-	if err = extract(root, r); err != nil {
-		return nil, err
-	}
-	if all, err = readLayout(root); errors.Is(err, os.ErrNotExist) {
-		all, err = readArchive(root)
-	}
-	if err != nil || o.Platform.OS == "" {
-		return all, err
-	}
-	all = slices.DeleteFunc(all, func(a found) bool {
-		return a.Config.OS != o.Platform.OS || a.Config.Architecture != o.Platform.Architecture
-	})
-	if len(all) == 0 {
-		err = fmt.Errorf("%w: the archive has none for %s", ErrNotFound, o.Platform)
-	}
-	return all, err
-}
-
-func extract(root *os.Root, r io.Reader) error {
-	plain, err := decompress(r)
-	if err != nil {
-		return err
-	}
-	defer plain.Close()
-	for tr := tar.NewReader(plain); ; {
-		h, err := tr.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
+	defer func() {
 		if err != nil {
-			return err
+			err = fmt.Errorf("load: %w", errors.Join(err, s.Sweep(SweepOptions{})))
 		}
-		if err := extractFile(root, h, tr); err != nil {
-			return err
-		}
-	}
-}
-
-func extractFile(root *os.Root, h *tar.Header, r io.Reader) error {
-	name := path.Clean(h.Name)
-	if h.Typeflag != tar.TypeReg && path.Base(name) != "layer.tar" {
-		return nil
-	}
-	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
-		return err
-	}
-	if h.Typeflag == tar.TypeSymlink { // docker save, before 25.0, if another image has the layer too
-		return root.Symlink(h.Linkname, name)
-	}
-	f, err := root.Create(name)
+	}()
+	f, err := os.CreateTemp(s.path(ingestDir), temporary)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = io.Copy(f, r)
-	return errors.Join(err, f.Close())
-}
-
-// readLayout reads an OCI image layout, as a store that somebody else wrote.
-func readLayout(root *os.Root) (all []found, err error) {
-	from := &Store{dir: root.Name()}
-	index, err := from.readIndex()
+	defer f.Close()
+	defer os.Remove(f.Name())
+	from, err := tableOf(f, r)
+	if err != nil {
+		return nil, err
+	}
+	index, err := from.index()
 	if err != nil {
 		return nil, err
 	}
 	for _, d := range index.Manifests {
-		var one found
-		if one.Image, err = from.load(d); err != nil {
-			return nil, fmt.Errorf("image %s: %w", d.Digest, err)
+		a := addition{unpack: o.Unpack, report: newReporter(o.Progress), open: from.blob}
+		if a.Image, err = from.image(d, o.Platform); errors.Is(err, ErrNotFound) && o.Platform.OS != "" {
+			continue // it is for another one
 		}
-		if ref, ok := nameOf(d); ok && ref.Digest == "" {
-			one.addName(ref)
+		if err != nil {
+			return loaded, err
 		}
-		for _, l := range one.Layers {
-			one.files = append(one.files, blobName(l.Digest))
+		img, err := s.add(a)
+		if err != nil {
+			return loaded, err
 		}
-		all = append(all, one)
+		img.Names = a.Names
+		loaded = append(loaded, img)
 	}
-	return all, nil
+	if len(loaded) == 0 && o.Platform.OS != "" {
+		err = fmt.Errorf("%w: the archive has none for %s", ErrNotFound, o.Platform)
+	}
+	return loaded, err
 }
 
-// readArchive reads a docker-archive. It has no manifests; as an image needs
-// one here, it is made of the config and the layers, with the same ID.
-func readArchive(root *os.Root) (all []found, err error) {
-	b, err := root.ReadFile(archiveFile)
+// contents is the table of contents of an archive. The archive is not unpacked,
+// so no name and no link in it can lead anywhere.
+type contents map[string]*io.SectionReader
+
+// tableOf copies an archive, decompressed, to a file, and finds out what is where in it.
+func tableOf(f *os.File, archive io.Reader) (contents, error) {
+	plain, err := decompress(archive)
 	if err != nil {
-		return nil, fmt.Errorf("neither %s nor %s in the archive", indexFile, archiveFile)
+		return nil, err
 	}
-	var list []archived
-	if err := json.Unmarshal(b, &list); err != nil {
-		return nil, fmt.Errorf("parse %s: %w", archiveFile, err)
-	}
-	for _, entry := range list {
-		one := found{files: entry.Layers}
-		if one.Image, err = entry.read(root); err != nil {
+	defer plain.Close()
+	files, links := contents{}, map[string]string{}
+	for tr := tar.NewReader(io.TeeReader(plain, f)); ; {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
 			return nil, err
 		}
-		all = append(all, one)
+		at, err := f.Seek(0, io.SeekCurrent) // a tar.Reader does not read ahead
+		if err != nil {
+			return nil, err
+		}
+		name := path.Clean(h.Name)
+		if h.Typeflag == tar.TypeSymlink { // docker save, before 25.0, if another image has the layer too
+			links[name] = path.Join(path.Dir(name), h.Linkname)
+		}
+		files[name] = io.NewSectionReader(f, at, h.Size)
 	}
-	return all, nil
+	for name, target := range links {
+		files[name] = files[target]
+	}
+	_, err = io.Copy(io.Discard, plain) // it may be damaged behind the tar's end
+	return files, err
 }
 
-func (a archived) read(root *os.Root) (img Image, err error) {
-	layers := make([]v1.Descriptor, len(a.Layers))
-	for i, name := range a.Layers {
-		f, err := root.Open(name)
+func (c contents) open(name string) (io.ReadCloser, error) {
+	f := c[path.Clean(name)]
+	if f == nil {
+		return nil, fmt.Errorf("%q: %w", name, os.ErrNotExist)
+	}
+	return io.NopCloser(io.NewSectionReader(f, 0, f.Size())), nil
+}
+
+func (c contents) blob(l Layer) (io.ReadCloser, error) { return c.open(blobName(l.Digest)) }
+
+func (c contents) read(name string) ([]byte, error) {
+	f, err := c.open(name)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(f)
+}
+
+// document reads a manifest, an index or a config.
+func (c contents) document(_ string, d v1.Descriptor) ([]byte, error) {
+	raw, err := c.read(blobName(d.Digest.String()))
+	if err != nil {
+		return nil, err
+	}
+	return raw, checkDigest(d.Digest.String(), digestOf(raw))
+}
+
+func (c contents) image(d v1.Descriptor, platform v1.Platform) (img Image, err error) {
+	raw, err := c.document("", d)
+	if err == nil {
+		img, err = resolve(raw, platform, c.document)
+	}
+	if ref, ok := nameOf(d); ok && ref.Digest == "" {
+		img.addName(ref)
+	}
+	return img, err
+}
+
+// index is that of an OCI image layout, or what it would be for a docker-archive.
+func (c contents) index() (index v1.IndexManifest, err error) {
+	file, list := indexFile, any(&index)
+	var images []archived
+	if c[indexFile] == nil {
+		file, list = archiveFile, &images
+	}
+	raw, err := c.read(file)
+	if err != nil {
+		return index, fmt.Errorf("neither %s nor %s in the archive", indexFile, archiveFile)
+	}
+	if err := json.Unmarshal(raw, list); err != nil {
+		return index, fmt.Errorf("parse %s: %w", file, err)
+	}
+	for _, entry := range images {
+		if err := c.convert(entry, &index); err != nil {
+			return index, err
+		}
+	}
+	return index, nil
+}
+
+// convert makes an image of a docker-archive one of an OCI image layout: it names
+// the blobs by their digests, and writes the manifest. The ID stays the same.
+func (c contents) convert(entry archived, index *v1.IndexManifest) error {
+	layers := make([]v1.Descriptor, len(entry.Layers))
+	for i, name := range entry.Layers {
+		f, err := c.open(name)
 		if err != nil {
-			return img, err
+			return err
 		}
 		layers[i].MediaType = types.OCIUncompressedLayer
-		layers[i].Digest, layers[i].Size, err = v1.SHA256(f)
-		f.Close()
-		if err != nil {
-			return img, err
+		if layers[i].Digest, layers[i].Size, err = v1.SHA256(f); err != nil {
+			return err
 		}
+		c[blobName(layers[i].Digest.String())] = c[path.Clean(name)]
 	}
-	config, err := root.ReadFile(a.Config)
+	config, err := c.read(entry.Config)
 	if err != nil {
-		return img, err
+		return err
 	}
-	if img, err = compose(config, layers); err != nil {
-		return img, err
+	img, err := compose(config, layers)
+	if err != nil {
+		return err
 	}
-	for _, tag := range a.RepoTags {
-		if err := img.call(tag); err != nil {
-			return img, err
+	for _, document := range [][]byte{img.config, img.manifest} {
+		c[blobName(digestOf(document))] = io.NewSectionReader(bytes.NewReader(document), 0, int64(len(document)))
+	}
+	keep(index, img.desc)
+	for _, tag := range entry.RepoTags {
+		ref, err := parseTag(tag)
+		if err != nil {
+			return err
 		}
+		setName(index, img.desc, ref)
 	}
-	return img, nil
+	return nil
 }

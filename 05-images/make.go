@@ -60,7 +60,7 @@ func (s *Store) make(d Draft, u Unpacker) (img Image, err error) {
 		return img, err
 	}
 	img.refs = named.refs
-	return s.add(addition{Image: img, unpack: u, open: func(int) (io.ReadCloser, error) {
+	return s.add(addition{Image: img, unpack: u, open: func(Layer) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("%w: %s", ErrNotFound, short(d.Below.ID)) // a layer of the image below is gone
 	}})
 }

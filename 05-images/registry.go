@@ -38,11 +38,100 @@ const (
 // Registry says how registries are reached. The zero value speaks TLS with
 // the system's certificates, and plain HTTP with loopback addresses only.
 type Registry struct {
-	Auth     authn.Authenticator  // nil: anonymous; see Credentials
+	Auth     authn.Authenticator  // nil: anonymous
 	Insecure []string             // hosts, as in names ("10.0.0.1:5000"), or ranges ("10.0.0.0/8"), for which plain HTTP, or any certificate, will do
 	CertsDir string               // HOST/*.crt in it are more roots to trust for that host: Docker's /etc/docker/certs.d
 	Mirrors  []string             // hosts that may have what docker.io has, asked before it, without credentials
 	Trace    func(*http.Response) // sees every answer, to show it; nil: nobody looks
+}
+
+// silence is how long a connection may be silent. What if it just died, with no
+// one left to say so? Without this, the download would wait for ever; so, it is
+// continued over a new one. A push of a large layer makes a registry think longest.
+var silence = time.Minute
+
+// watched is a connection that breaks when nothing moves on it.
+type watched struct{ net.Conn }
+
+// Read is that of [net.Conn].
+func (w watched) Read(p []byte) (int, error) {
+	_ = w.SetDeadline(time.Now().Add(silence))
+	return w.Conn.Read(p)
+}
+
+// Write is that of [net.Conn].
+func (w watched) Write(p []byte) (int, error) {
+	_ = w.SetDeadline(time.Now().Add(silence))
+	return w.Conn.Write(p)
+}
+
+func (r Registry) transport(host string) (httpsOnly, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	dial := t.DialContext
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		return watched{c}, err
+	}
+	t.DisableCompression = true // a digest is about the bytes as they are stored
+	roots, err := r.roots(host)
+	t.TLSClientConfig = &tls.Config{RootCAs: roots, InsecureSkipVerify: r.insecure(host)} //nolint:gosec // it was asked for
+	return httpsOnly{t, r}, err
+}
+
+// roots are the certificates that are trusted for a host; nil: the system's.
+func (r Registry) roots(host string) (*x509.CertPool, error) {
+	files, err := filepath.Glob(filepath.Join(r.CertsDir, host, "*.crt"))
+	if r.CertsDir == "" || len(files) == 0 {
+		return nil, err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	for _, file := range files {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if !roots.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("read certificate %s: there is none in it", file)
+		}
+	}
+	return roots, nil
+}
+
+// insecure tells whether a host was allowed by its name, or by its address.
+func (r Registry) insecure(host string) bool {
+	address, err := netip.ParseAddrPort(host)
+	ip := address.Addr()
+	if err != nil {
+		ip, _ = netip.ParseAddr(host)
+	}
+	return slices.ContainsFunc(r.Insecure, func(allowed string) bool {
+		ips, err := netip.ParsePrefix(allowed)
+		return allowed == host || err == nil && ips.Contains(ip)
+	})
+}
+
+// httpsOnly refuses plain HTTP, be it to a registry, a token server, or where
+// either redirects to, unless the host is this machine or allowed.
+type httpsOnly struct {
+	*http.Transport
+	Registry
+}
+
+// RoundTrip is that of [http.RoundTripper].
+func (h httpsOnly) RoundTrip(req *http.Request) (*http.Response, error) {
+	ip := net.ParseIP(req.URL.Hostname())
+	loopback := req.URL.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	if req.URL.Scheme != "https" && !loopback && !h.insecure(req.URL.Host) {
+		return nil, fmt.Errorf("%w: %s is neither this machine nor an insecure registry that was allowed", ErrPlainHTTP, req.URL.Host)
+	}
+	resp, err := h.Transport.RoundTrip(req)
+	if err == nil && h.Trace != nil {
+		h.Trace(resp)
+	}
+	return resp, err
 }
 
 // session is one repository at one registry, logged in to.
@@ -85,90 +174,22 @@ func (r Registry) connect(ctx context.Context, ref Reference, scopes ...string) 
 	return s, nil
 }
 
-// silence is how long a connection may be silent. What if it just died, with no
-// one left to say so? Without this, the download would wait for ever; so, it is
-// continued over a new one. A push of a large layer makes a registry think longest.
-var silence = time.Minute
-
-// watched is a connection that breaks when nothing moves on it.
-type watched struct{ net.Conn }
-
-// Read is that of [net.Conn].
-func (w watched) Read(p []byte) (int, error) {
-	_ = w.SetDeadline(time.Now().Add(silence))
-	return w.Conn.Read(p)
-}
-
-// Write is that of [net.Conn].
-func (w watched) Write(p []byte) (int, error) {
-	_ = w.SetDeadline(time.Now().Add(silence))
-	return w.Conn.Write(p)
-}
-
-func (r Registry) transport(host string) (httpsOnly, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	dial := t.DialContext
-	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		c, err := dial(ctx, network, address)
-		return watched{c}, err
-	}
-	t.DisableCompression = true // a digest is about the bytes as they are stored
-	if r.insecure(host) {
-		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // it was asked for
-	}
-	files, err := filepath.Glob(filepath.Join(r.CertsDir, host, "*.crt"))
-	if r.CertsDir == "" || err != nil || len(files) == 0 {
-		return httpsOnly{t, r}, err
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool()
-	}
-	for _, file := range files {
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return httpsOnly{}, err
+// Login checks the credentials in r with a registry ("docker.io",
+// "127.0.0.1:5000"). The error wraps [ErrUnauthorized] if they are wrong.
+func (r Registry) Login(ctx context.Context, domain string) error {
+	s, err := r.connect(ctx, Reference{Domain: domain})
+	if err == nil {
+		defer s.close()
+		var resp *http.Response
+		if resp, err = s.get(ctx, "", http.Header{}); err == nil {
+			return resp.Body.Close()
 		}
-		if !roots.AppendCertsFromPEM(pem) {
-			return httpsOnly{}, fmt.Errorf("read certificate %s: there is none in it", file)
-		}
+		err = explain(err, s.ref)
 	}
-	t.TLSClientConfig = &tls.Config{RootCAs: roots}
-	return httpsOnly{t, r}, nil
-}
-
-// insecure tells whether a host was allowed by its name, or by its address.
-func (r Registry) insecure(host string) bool {
-	address, err := netip.ParseAddrPort(host)
-	ip := address.Addr()
 	if err != nil {
-		ip, _ = netip.ParseAddr(host)
+		return fmt.Errorf("login to %s: %w", domain, err)
 	}
-	return slices.ContainsFunc(r.Insecure, func(allowed string) bool {
-		ips, err := netip.ParsePrefix(allowed)
-		return allowed == host || err == nil && ips.Contains(ip)
-	})
-}
-
-// httpsOnly refuses plain HTTP, be it to a registry, a token server, or where
-// either redirects to, unless the host is this machine or allowed.
-type httpsOnly struct {
-	*http.Transport
-	Registry
-}
-
-// RoundTrip is that of [http.RoundTripper].
-func (h httpsOnly) RoundTrip(req *http.Request) (*http.Response, error) {
-	ip := net.ParseIP(req.URL.Hostname())
-	loopback := req.URL.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if req.URL.Scheme != "https" && !loopback && !h.insecure(req.URL.Host) {
-		return nil, fmt.Errorf("%w: %s is neither this machine nor an insecure registry that was allowed", ErrPlainHTTP, req.URL.Host)
-	}
-	resp, err := h.Transport.RoundTrip(req)
-	if err == nil && h.Trace != nil {
-		h.Trace(resp)
-	}
-	return resp, err
+	return nil
 }
 
 // get asks for what has this path below "/v2/".

@@ -18,6 +18,9 @@ import (
 	"strings"
 
 	images "cutaway/05-images"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
 )
 
 func main() {
@@ -54,7 +57,7 @@ func pull(ctx context.Context, r request) error {
 			return err
 		}
 	}
-	if o.Auth, err = images.Credentials(ref); err != nil {
+	if o.Auth, err = credentials(ref); err != nil {
 		return err
 	}
 	if !r.quiet {
@@ -70,6 +73,16 @@ func pull(ctx context.Context, r request) error {
 		fmt.Println(img.ID)
 	}
 	return err
+}
+
+// credentials are those that Docker's client has for the registry: in ~/.docker/config.json (or that of
+// $DOCKER_CONFIG), or in the credential helper named there. Without any it is anonymous, and no error.
+func credentials(ref images.Reference) (authn.Authenticator, error) {
+	repo, err := name.NewRepository(ref.Name()) // docker.io is index.docker.io in that file
+	if err != nil {
+		return nil, err
+	}
+	return authn.DefaultKeychain.Resolve(repo)
 }
 
 func line(p images.Progress) {
