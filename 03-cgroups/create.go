@@ -1,13 +1,11 @@
 package cgroups
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -31,42 +29,34 @@ type Create struct {
 func (c Create) Group() Group { return Group{Paths: c.Paths} }
 
 // Do makes the directories. Groups that exist already are no error.
+//
+// What if another container's Undo removes the empty parent between our two
+// mkdirs? Then we start again. Once our group exists, its parents are safe.
 func (c Create) Do() error {
-	for _, p := range c.Paths {
-		if err := c.makeGroup(p); err != nil {
+	for _, path := range c.Paths {
+		if err := onCgroupFS(strings.TrimSuffix(path, "/"+c.Name)); err != nil {
+			return fmt.Errorf("make cgroup %q: %w", path, err)
+		}
+		err := fs.ErrNotExist
+		for try := 0; try < 100 && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)); try++ {
+			err = os.MkdirAll(path, 0o755)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// makeGroup makes one group and its parents.
-//
-// What if another container's Undo removes the empty parent between our two
-// mkdirs? Then we start again. Once our group exists, its parents are safe.
-func (c Create) makeGroup(path string) error {
-	base := strings.TrimSuffix(path, "/"+c.Name)
-	if err := onCgroupFS(base); err != nil {
-		return fmt.Errorf("make cgroup %q: %w", path, err)
-	}
-	err := fs.ErrNotExist
-	for try := 0; try < 100 && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)); try++ {
-		err = os.MkdirAll(path, 0o755)
-	}
-	return err
-}
-
-// Undo removes the groups.
+// Undo removes the groups, and as many of the parents as nobody else uses.
 func (c Create) Undo() error {
 	if err := c.Group().Remove(); err != nil {
 		return err
 	}
 	for _, p := range c.Paths {
-		for name := filepath.Dir(c.Name); name != "."; name = filepath.Dir(name) {
+		for range strings.Count(c.Name, "/") {
 			p = filepath.Dir(p)
-			if unix.Rmdir(p) != nil {
-				break // not empty: others use it
-			}
+			_ = unix.Rmdir(p) // ENOTEMPTY: others use it, and so what is above it
 		}
 	}
 	return nil
@@ -96,35 +86,26 @@ type Delegate struct {
 // process may be about it, and only a write waits until the kernel is done; the
 // file shows a controller before the children have its files.
 func (d Delegate) Do() error {
-	if err := d.empty(); err != nil {
-		return err
-	}
-	file := filepath.Join(d.Path, "cgroup.subtree_control")
-	if err := writeFile(file, d.value()); errors.Is(err, unix.EBUSY) {
-		return fmt.Errorf("%w (processes live in this group, and it is not the root: \"no internal processes\")", err)
-	} else if err != nil {
-		return err
-	}
-	text, err := os.ReadFile(file)
-	have := strings.Fields(string(text))
-	for _, c := range d.Controllers {
-		if err == nil && !slices.Contains(have, c) {
-			err = fmt.Errorf("delegate %q: %q shows only %q", c, file, have)
+	if d.Leaf != "" {
+		if err := d.empty(filepath.Join(d.Path, d.Leaf)); err != nil {
+			return err
 		}
+	}
+	err := d.set().Do()
+	if errors.Is(err, unix.EBUSY) {
+		err = fmt.Errorf("%w (processes live in this group, and it is not the root: \"no internal processes\")", err)
 	}
 	return err
 }
 
-// value is what is written: "+memory +pids".
-func (d Delegate) value() string { return "+" + strings.Join(d.Controllers, " +") }
+// set is what is written: "+memory +pids".
+func (d Delegate) set() Set {
+	return Set{Path: filepath.Join(d.Path, "cgroup.subtree_control"), Value: "+" + strings.Join(d.Controllers, " +")}
+}
 
 // empty moves all processes to the leaf. It repeats, for they may fork.
-func (d Delegate) empty() error {
-	if d.Leaf == "" {
-		return nil
-	}
-	leaf := filepath.Join(d.Path, d.Leaf)
-	if err := os.Mkdir(leaf, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+func (d Delegate) empty(leaf string) error {
+	if err := os.MkdirAll(leaf, 0o755); err != nil {
 		return err
 	}
 	return retry(func() (bool, error) {
@@ -140,13 +121,12 @@ func (d Delegate) empty() error {
 }
 
 func (d Delegate) String() string {
-	enable := "echo " + d.value() + " > " + quote(filepath.Join(d.Path, "cgroup.subtree_control"))
 	if d.Leaf == "" {
-		return enable
+		return d.set().String()
 	}
 	leaf := filepath.Join(d.Path, d.Leaf)
 	return fmt.Sprintf("mkdir -p %s; while read -r p; do echo $p > %s; done < %s; %s", quote(leaf),
-		quote(leaf+"/cgroup.procs"), quote(d.Path+"/cgroup.procs"), enable)
+		quote(leaf+"/cgroup.procs"), quote(d.Path+"/cgroup.procs"), d.set())
 }
 
 // Inherit copies the processors and memory nodes of the parent to a new v1
@@ -160,10 +140,10 @@ type Inherit struct{ Path string }
 // Do copies what is empty, and leaves alone what is set.
 func (i Inherit) Do() error {
 	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
-		own, err := os.ReadFile(filepath.Join(i.Path, name))
-		parent, err2 := os.ReadFile(filepath.Join(filepath.Dir(i.Path), name))
-		if err == nil && err2 == nil && len(bytes.TrimSpace(own)) == 0 {
-			err = Set{Path: filepath.Join(i.Path, name), Value: string(bytes.TrimSpace(parent))}.Do()
+		own, err := readKeys(filepath.Join(i.Path, name))
+		parent, err2 := readKeys(filepath.Join(filepath.Dir(i.Path), name))
+		if err == nil && err2 == nil && own[""] == "" {
+			err = Set{Path: filepath.Join(i.Path, name), Value: parent[""]}.Do()
 		}
 		if err := errors.Join(err, err2); err != nil {
 			return err
@@ -177,4 +157,55 @@ func (i Inherit) String() string {
 		return "cat " + quote(filepath.Join(filepath.Dir(i.Path), name)) + " > " + quote(filepath.Join(i.Path, name))
 	}
 	return cp("cpuset.cpus") + "; " + cp("cpuset.mems")
+}
+
+// Join puts the calling process, with all its threads, into the group: from then
+// on its limits count, for it and for every child it will have. The container's
+// process does it itself, before its program starts, so that nothing ever runs
+// outside.
+//
+// It must come before a new cgroup namespace: that takes the group one is in as
+// its root, and hides the way to any other.
+//
+// Man page: cgroups(7)
+type Join struct {
+	Name  string   // the last part of each path, below the base
+	Paths []string // one directory in each hierarchy
+	// Thread moves only the calling thread, where v1 can: enough for one that is
+	// about to call execve(2), which ends all others. A whole process waits until
+	// no CPU is in the middle of a fork, 5 to 20 ms; a thread that moves itself
+	// does not (cgroup_procs_write_start in the kernel, since Linux 5.16).
+	Thread bool `json:",omitempty"`
+}
+
+// Do writes 0, which means "me", to every cgroup.procs, and verifies by
+// /proc/thread-self/cgroup. ENOSPC: a v1 cpuset has no processors or nodes yet.
+func (j Join) Do() error {
+	for _, p := range j.Paths {
+		if err := writeFile(j.file(p), "0"); err != nil {
+			return fmt.Errorf("join cgroup: %w", err)
+		}
+	}
+	own, err := os.ReadFile("/proc/thread-self/cgroup")
+	n := strings.Count(string(own), "/"+j.Name+"\n")
+	if err == nil && n < len(j.Paths) {
+		err = fmt.Errorf("join cgroup %q: /proc/thread-self/cgroup shows it in %d of %d hierarchies", j.Name, n, len(j.Paths))
+	}
+	return err
+}
+
+// file is the one to write to: v1 has one for threads, too.
+func (j Join) file(dir string) string {
+	if tasks := filepath.Join(dir, "tasks"); j.Thread && exists(tasks) {
+		return tasks
+	}
+	return filepath.Join(dir, "cgroup.procs")
+}
+
+func (j Join) String() string {
+	lines := make([]string, len(j.Paths))
+	for i, p := range j.Paths {
+		lines[i] = "echo $$ > " + quote(j.file(p))
+	}
+	return strings.Join(lines, "; ")
 }

@@ -22,10 +22,10 @@ func outer(t *testing.T) (path string, l Limits) {
 	sys, err := Detect()
 	require.NoError(t, err)
 	l = Limits{MemoryMax: 64 << 20}
-	h, ok := sys.hierarchy("memory")
-	if !ok || h.Version == V1 {
+	h, err := sys.hierarchy("memory")
+	if err != nil || h.Version == V1 {
 		l = Limits{HugeTLB: []HugePage{{"2MB", 4 << 20}}}
-		if h, ok = sys.hierarchy("hugetlb"); !ok || h.Version == V1 {
+		if h, err = sys.hierarchy("hugetlb"); err != nil || h.Version == V1 {
 			lab.NeedSupport(t, os.NewSyscallError("cgroup v2 controller", unix.ENODEV), "")
 		}
 		keepDelegation(t, sys)

@@ -26,6 +26,16 @@ type Devices struct {
 	Rules []DeviceRule
 }
 
+// DeviceRule allows or denies access to device nodes. Of the rules that match,
+// the last decides; a device that no rule mentions is as free as in the parent.
+type DeviceRule struct {
+	Allow  bool
+	Type   string // "c" character, "b" block; "a" all devices, then without numbers
+	Major  *int64 // nil: any
+	Minor  *int64 // nil: any
+	Access string // of r(ead), w(rite), m(knod)
+}
+
 // Do adds the rules to those of the group, and reads them back. On v2 an access
 // must be allowed by every program of the group and of those above it; on v1 the
 // last rule decides. EPERM on v1: the parent group has no such access to give.

@@ -24,7 +24,7 @@
 //	         Create.Group → Group: Stats, Watch, Freeze, Kill             while it runs
 //	         Create.Undo                                                  at the end
 //
-// [Limits] says what is wanted, in Docker's words. One table (dialects.go)
+// [Limits] says what is wanted, in Docker's words. One table (limits.go)
 // translates it into the files of v2 and of v1; everything after it is
 // "write this value to that file" ([Set]), and reading it back.
 //

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -43,24 +42,12 @@ type Trigger struct {
 // is not told. The channel is closed when the group is removed or ctx is done.
 func (g Group) Watch(ctx context.Context, triggers ...Trigger) (<-chan Event, error) {
 	w := &watch{group: g}
-	err := w.end(ctx)
-	if path, absent := g.file("cgroup.events"); absent == nil && err == nil {
-		err = w.unified(path)
-	}
-	if path, absent := g.file("memory.oom_control"); absent == nil && err == nil {
-		err = w.oom(path)
-	}
-	for _, t := range triggers {
-		if err == nil {
-			err = w.pressure(t)
-		}
-	}
-	if err != nil {
+	if err := errors.Join(w.wake(ctx), w.unified(), w.pressure(triggers)); err != nil {
 		w.close()
 		return nil, fmt.Errorf("watch cgroup: %w", err)
 	}
+	w.difference()
 	events := make(chan Event)
-	w.before = w.state()
 	go w.run(ctx, events)
 	return events, nil
 }
@@ -69,96 +56,93 @@ func (g Group) Watch(ctx context.Context, triggers ...Trigger) (<-chan Event, er
 type watch struct {
 	group   Group
 	sources []source
-	before  map[string]string
+	before  map[string]uint64
 }
 
 // source is a descriptor on which poll(2) sees that something happened.
 type source struct {
 	file  *os.File
 	poll  int16  // what to wait for: POLLIN, or POLLPRI where there is nothing to read
-	path  string // the file that is watched: it goes with its group
 	event string // what has happened; "": what has changed in the event files
 }
 
-// end is an eventfd that becomes readable when ctx is done. Its path does not exist.
-func (w *watch) end(ctx context.Context) error {
-	file, err := w.eventfd(source{})
-	context.AfterFunc(ctx, func() { _, _ = file.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0}) }) // nothing, if it is closed
-	return err
-}
-
-func (w *watch) eventfd(s source) (*os.File, error) {
+// wake makes an eventfd to which we write when ctx is done, and v1's kernel when
+// memory is used up: "<eventfd> <descriptor of the file to watch>",
+// cgroup-v1/memory.rst "OOM Control". It tells of the group's end in the same way.
+func (w *watch) wake(ctx context.Context) error {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
-		return nil, os.NewSyscallError("eventfd", err)
+		return os.NewSyscallError("eventfd", err)
 	}
-	s.file, s.poll = os.NewFile(uintptr(fd), "eventfd"), unix.POLLIN
-	w.sources = append(w.sources, s)
-	return s.file, nil
+	file := os.NewFile(uintptr(fd), "eventfd")
+	w.sources = append(w.sources, source{file, unix.POLLIN, "oom"})
+	context.AfterFunc(ctx, func() { _, _ = file.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0}) }) // nothing, if it is closed
+	control, err := w.group.file("memory.oom_control")
+	if err != nil {
+		return nil // v2
+	}
+	oom, err := os.Open(control)
+	if err != nil {
+		return err
+	}
+	defer oom.Close()
+	return writeFile(filepath.Join(filepath.Dir(control), "cgroup.event_control"), fmt.Sprintf("%d %d", fd, oom.Fd()))
 }
 
 // unified watches cgroup.events and memory.events of v2.
-func (w *watch) unified(path string) error {
+func (w *watch) unified() error {
+	path, err := w.group.file("cgroup.events")
+	if err != nil {
+		return nil // v1
+	}
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
 	if err != nil {
 		return os.NewSyscallError("inotify_init1", err)
 	}
-	w.sources = append(w.sources, source{file: os.NewFile(uintptr(fd), "inotify"), poll: unix.POLLIN, path: path})
+	w.sources = append(w.sources, source{os.NewFile(uintptr(fd), "inotify"), unix.POLLIN, ""})
 	dir := filepath.Dir(path)
-	for path, mask := range map[string]uint32{
-		path:                                unix.IN_MODIFY,
-		filepath.Join(dir, "memory.events"): unix.IN_MODIFY,
-		filepath.Dir(dir):                   unix.IN_DELETE, // files that go with their group do not tell
-	} {
-		if _, err := unix.InotifyAddWatch(fd, path, mask); err != nil && exists(path) {
-			return os.NewSyscallError("inotify_add_watch", err)
+	_, _ = unix.InotifyAddWatch(fd, filepath.Join(dir, "memory.events"), unix.IN_MODIFY) // absent without the controller
+	_, err = unix.InotifyAddWatch(fd, path, unix.IN_MODIFY)
+	_, err2 := unix.InotifyAddWatch(fd, filepath.Dir(dir), unix.IN_DELETE) // files that go with their group do not tell
+	return os.NewSyscallError("inotify_add_watch", errors.Join(err, err2))
+}
+
+// pressure writes the triggers to pressure files; each counts as long as its file
+// is open.
+func (w *watch) pressure(triggers []Trigger) error {
+	for _, t := range triggers {
+		path, err := w.group.file(t.Resource + ".pressure")
+		if err != nil {
+			return err
+		}
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		w.sources = append(w.sources, source{f, unix.POLLPRI, filepath.Base(path)})
+		_, err = fmt.Fprintf(f, "some %d %d", t.Stall.Microseconds(), t.Window.Microseconds())
+		if errors.Is(err, unix.EINVAL) {
+			err = fmt.Errorf("%w: %v of %v (a window is 500 ms to 10 s; without CAP_SYS_RESOURCE a multiple of 2 s)", err, t.Stall, t.Window)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// oom asks v1 for a count: "<eventfd> <descriptor of the file to watch>",
-// cgroup-v1/memory.rst "OOM Control".
-func (w *watch) oom(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	events, err := w.eventfd(source{path: path, event: "oom"})
-	if err != nil {
-		return err
-	}
-	return writeFile(filepath.Join(filepath.Dir(path), "cgroup.event_control"), fmt.Sprintf("%d %d", events.Fd(), f.Fd()))
-}
-
-// pressure writes a trigger to the pressure file; it counts as long as the file
-// is open.
-func (w *watch) pressure(t Trigger) error {
-	path, err := w.group.file(t.Resource + ".pressure")
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	w.sources = append(w.sources, source{f, unix.POLLPRI, path, filepath.Base(path)})
-	if _, err = fmt.Fprintf(f, "some %d %d", t.Stall.Microseconds(), t.Window.Microseconds()); errors.Is(err, unix.EINVAL) {
-		err = fmt.Errorf("%w: %v of %v (a window is 500 ms to 10 s; without CAP_SYS_RESOURCE a multiple of 2 s)", err, t.Stall, t.Window)
-	}
-	return err
-}
-
-// run waits for all sources at once, until the first of them ends.
+// run tells what happens, until ctx is done or the group is removed from a
+// hierarchy.
 func (w *watch) run(ctx context.Context, to chan<- Event) {
 	defer close(to)
 	defer w.close()
+	gone := func(path string) bool { return !exists(path) }
 	for {
-		for _, e := range w.wait() {
-			if e.Name == "" {
-				return
-			}
+		happened := w.wait()
+		if ctx.Err() != nil || slices.ContainsFunc(w.group.Paths, gone) {
+			return
+		}
+		for _, e := range happened {
 			select {
 			case to <- e:
 			case <-ctx.Done():
@@ -168,7 +152,7 @@ func (w *watch) run(ctx context.Context, to chan<- Event) {
 	}
 }
 
-// wait lists what has happened; an event without a name is the end.
+// wait waits for all sources at once, and lists what has happened.
 func (w *watch) wait() (events []Event) {
 	fds := make([]unix.PollFd, len(w.sources))
 	for i, s := range w.sources {
@@ -179,37 +163,20 @@ func (w *watch) wait() (events []Event) {
 		if fds[i].Revents&unix.POLLIN != 0 { // records that say which file, or a count: we look at everything
 			_, _ = s.file.Read(make([]byte, 4096))
 		}
-		switch {
-		case fds[i].Revents == 0:
-		case !exists(s.path):
-			return append(events, Event{})
-		case s.event != "":
+		if fds[i].Revents != 0 && s.event != "" {
 			events = append(events, Event{s.event, 1})
-		default:
-			events = append(events, w.difference()...)
 		}
 	}
-	return events
+	return append(events, w.difference()...)
 }
 
-// state reads v2's two event files; their keys differ.
-func (w *watch) state() map[string]string {
-	all := map[string]string{}
-	for _, name := range []string{"cgroup.events", "memory.events"} {
-		file, _ := w.group.file(name)
-		keys, _ := readKeys(file)
-		maps.Copy(all, keys)
-	}
-	return all
-}
-
-// difference lists what has changed since it was asked last.
+// difference lists what has changed in v2's two event files since it was asked
+// last; their keys differ.
 func (w *watch) difference() (events []Event) {
-	now := w.state()
+	now := w.group.count("cgroup.events", "memory.events")
 	for _, key := range slices.Sorted(maps.Keys(now)) {
 		if now[key] != w.before[key] {
-			n, _ := strconv.ParseUint(now[key], 10, 64)
-			events = append(events, Event{key, n})
+			events = append(events, Event{key, now[key]})
 		}
 	}
 	w.before = now

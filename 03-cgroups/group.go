@@ -165,9 +165,6 @@ func (g Group) killAll(pids []int) error {
 // Remove kills what is in the group and removes its directories and those below.
 // A group that is gone is no error.
 func (g Group) Remove() error {
-	if !slices.ContainsFunc(g.Paths, exists) {
-		return nil
-	}
 	if err := g.Kill(); err != nil {
 		return err
 	}

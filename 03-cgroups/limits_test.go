@@ -26,7 +26,7 @@ var both = map[string]*System{
 // said is the limits in a language, as "file=value value".
 func said(t *testing.T, version string, l Limits) string {
 	t.Helper()
-	steps, err := both[version].Update("g", l)
+	steps, err := both[version].translate("g", l)
 	require.NoError(t, err)
 	var words []string
 	for _, s := range steps {
@@ -54,7 +54,7 @@ func TestOneLimitIsSaidInTwoLanguages(t *testing.T) {
 		"half a processor":   {Limits{CPUQuota: 50000}, "cpu.max=50000 100000", "cpu.cfs_quota_us=50000"},
 		"a quota and its period": {Limits{CPUQuota: 5000, CPUPeriod: 10000},
 			"cpu.max=5000 10000", "cpu.cfs_period_us=10000; cpu.cfs_quota_us=5000"},
-		"a period alone": {Limits{CPUPeriod: 10000}, "cpu.max=max 10000", "cpu.cfs_period_us=10000"},
+		"a period alone": {Limits{CPUPeriod: 10000}, "cpu.max=max 10000", "cpu.cfs_period_us=10000; cpu.cfs_quota_us=-1"},
 		"quota no more":  {Limits{CPUQuota: -1}, "cpu.max=max 100000", "cpu.cfs_quota_us=-1"},
 		"least shares":   {Limits{CPUShares: 2}, "cpu.weight=1", "cpu.shares=2"},
 		"usual shares":   {Limits{CPUShares: 1024}, "cpu.weight=100", "cpu.shares=1024"},
@@ -65,9 +65,9 @@ func TestOneLimitIsSaidInTwoLanguages(t *testing.T) {
 		"least weight":   {Limits{IOWeight: 10}, "io.weight=default 1", "blkio.bfq.weight=10"},
 		"most weight":    {Limits{IOWeight: 1000}, "io.weight=default 10000", "blkio.bfq.weight=1000"},
 		"disks": {Limits{IO: []IOLimit{{Major: 8, ReadBPS: 5, WriteIOPS: 6}, {Major: 8, Minor: 16, WriteBPS: 7, ReadIOPS: 8}}},
-			"io.max=8:0 rbps=5 wiops=6; io.max=8:16 wbps=7 riops=8",
-			"blkio.throttle.read_bps_device=8:0 5; blkio.throttle.write_bps_device=8:16 7; " +
-				"blkio.throttle.read_iops_device=8:16 8; blkio.throttle.write_iops_device=8:0 6"},
+			"io.max=8:0 rbps=5; io.max=8:0 wiops=6; io.max=8:16 wbps=7; io.max=8:16 riops=8",
+			"blkio.throttle.read_bps_device=8:0 5; blkio.throttle.write_iops_device=8:0 6; " +
+				"blkio.throttle.write_bps_device=8:16 7; blkio.throttle.read_iops_device=8:16 8"},
 		"huge pages": {Limits{HugeTLB: []HugePage{{"2MB", 4 << 20}}}, "hugetlb.2MB.max=4194304", "hugetlb.2MB.limit_in_bytes=4194304"},
 		"no huge pages": {Limits{HugeTLB: []HugePage{{"1GB", 0}, {"2MB", -1}}},
 			"hugetlb.1GB.max=0; hugetlb.2MB.max=max", "hugetlb.1GB.limit_in_bytes=0; hugetlb.2MB.limit_in_bytes=-1"},

@@ -66,8 +66,8 @@ func (b box) read(names ...string) string {
 
 // v2 says whether a controller is with v2 on this machine.
 func (b box) v2(controller string) bool {
-	h, ok := b.sys.hierarchy(controller)
-	require.True(b.t, ok, "no controller %s", controller)
+	h, err := b.sys.hierarchy(controller)
+	require.NoError(b.t, err)
 	return h.Version == V2
 }
 

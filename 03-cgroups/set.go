@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/docker/go-units"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,8 +19,8 @@ import (
 // checks, rounds and sometimes ignores what is written; many a container engine
 // prints "limit set" after writing to a file that is no cgroup's.
 //
-// Do accepts what the kernel rounds (memory to whole pages, say), and Rounding
-// tells; anything else is an error.
+// Do accepts what the kernel rounds (memory to whole pages, say), and Read tells;
+// anything else is an error.
 //
 // Man page: cgroups(7)
 type Set struct {
@@ -64,78 +65,66 @@ func (s Set) Read() (string, error) {
 	if granted := path + ".effective"; exists(granted) {
 		path = granted
 	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	text := strings.TrimSpace(string(b))
-	if key, _, keyed := strings.Cut(s.Value, " "); keyed {
-		for line := range strings.Lines(text) {
-			if strings.HasPrefix(line, key+" ") {
-				return strings.TrimSpace(line), nil
-			}
+	text, err := os.ReadFile(path)
+	key, _, keyed := strings.Cut(s.Value, " ")
+	for line := range strings.Lines(string(text)) {
+		if keyed && strings.HasPrefix(line, key+" ") {
+			return strings.TrimSpace(line), err
 		}
 	}
-	return text, nil
-}
-
-// Rounding says in words what the kernel made of the value, or "" if it kept it.
-// Meant for a note to the user, after Do.
-func (s Set) Rounding() string {
-	got, err := s.Read()
-	if err != nil || got == s.Value || s.Value == "-1" {
-		return ""
-	}
-	return fmt.Sprintf("%s: asked for %s, but the kernel keeps %s", filepath.Base(s.Path), s.Value, got)
+	return strings.TrimSpace(string(text)), err
 }
 
 // accepts says whether what the kernel shows means what was asked for:
 //
 //	asked 64000001           got 64000000 (whole pages)
+//	asked -1 (v1: no limit)  got 9223372036854771712
 //	asked 1,0                got 0-1
 //	asked 8:0 rbps=1048576   got 8:0 rbps=1048576 wbps=max riops=max wiops=max
-//	asked -1 (v1: no limit)  got 9223372036854771712
+//	asked +memory +pids      got cpu memory pids
 func (s Set) accepts(got string) bool {
-	if strings.HasPrefix(filepath.Base(s.Path), "cpuset.") {
-		return slices.Equal(expand(got), expand(s.Value))
+	name := filepath.Base(s.Path)
+	if strings.HasPrefix(name, "cpuset.") {
+		return maps.Equal(expand(got), expand(s.Value))
 	}
 	want, err := strconv.ParseInt(s.Value, 10, 64)
 	n, err2 := strconv.ParseInt(got, 10, 64)
 	if err == nil && err2 == nil {
-		return n <= want && want-n < s.grain() || want == -1 && n > 1<<60
+		return n <= want && want-n < grain(name) || want == -1 && n > 1<<60
 	}
-	fields := strings.Fields(got)
-	return !slices.ContainsFunc(strings.Fields(s.Value), func(w string) bool { return !slices.Contains(fields, w) })
+	shown := strings.Fields(got)
+	lacks := func(word string) bool { return !slices.Contains(shown, strings.TrimPrefix(word, "+")) }
+	return !slices.ContainsFunc(strings.Fields(s.Value), lacks)
 }
 
 // grain is the unit in which the kernel counts: whatever is below it is lost.
-func (s Set) grain() int64 {
-	name := filepath.Base(s.Path)
-	var n int64
-	var unit byte
-	if _, err := fmt.Sscanf(name, "hugetlb.%d%cB", &n, &unit); err == nil {
-		return n << map[byte]int{'K': 10, 'M': 20, 'G': 30}[unit]
-	}
-	if strings.HasPrefix(name, "memory.") {
+func grain(name string) int64 {
+	controller, rest, _ := strings.Cut(name, ".")
+	switch controller {
+	case "memory":
 		return int64(os.Getpagesize())
+	case "hugetlb": // hugetlb.2MB.max
+		size, _, _ := strings.Cut(rest, ".")
+		n, _ := units.RAMInBytes(size)
+		return n
 	}
 	return 1
 }
 
 // expand makes of "0-2,4" the numbers 0 1 2 4.
-func expand(list string) []int {
-	var all []int
+func expand(list string) map[int]bool {
+	numbers := map[int]bool{}
 	for part := range strings.SplitSeq(list, ",") {
 		var first, last int
-		if n, _ := fmt.Sscanf(part, "%d-%d", &first, &last); n == 1 {
+		n, _ := fmt.Sscanf(part, "%d-%d", &first, &last)
+		if n == 1 {
 			last = first
 		}
-		for ; first <= last && part != ""; first++ {
-			all = append(all, first)
+		for ; n > 0 && first <= last; first++ {
+			numbers[first] = true
 		}
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return numbers
 }
 
 // errNotCgroup is the reason not to write what would become an ordinary file.
@@ -177,13 +166,12 @@ func exists(path string) bool {
 	return err == nil
 }
 
-var plain = regexp.MustCompile(`^[A-Za-z0-9_/.,:=+-]+$`)
-
 // quote makes words that a shell takes as they are.
 func quote(words ...string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%"
 	quoted := make([]string, len(words))
 	for i, w := range words {
-		if quoted[i] = w; !plain.MatchString(w) {
+		if quoted[i] = w; w == "" || strings.Trim(w, plain) != "" {
 			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 		}
 	}

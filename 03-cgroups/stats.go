@@ -2,7 +2,6 @@ package cgroups
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -46,112 +45,76 @@ type IOStats struct {
 }
 
 // Stats reads all counters, one after the other: they are not of one instant.
-// Each is at its place in v2 or at its place in v1.
+// Each is at its place in v2 or at its place in v1. v2 counts microseconds, v1
+// nanoseconds.
 func (g Group) Stats() (Stats, error) {
 	if !slices.ContainsFunc(g.Paths, exists) {
 		return Stats{}, &os.PathError{Op: "read statistics", Path: strings.Join(g.Paths, " "), Err: os.ErrNotExist}
 	}
-	c := counters{g.Paths, map[string]map[string]string{}}
+	memory, cpu := g.count("memory.stat"), g.count("cpu.stat")
+	kills, _ := g.OOMKills()
 	s := Stats{
 		Memory: MemoryStats{
-			Current:  c.first("memory.current", "memory.usage_in_bytes"),
-			Inactive: c.first("memory.stat total_inactive_file", "memory.stat inactive_file"), // v1 counts the groups below
-			Peak:     c.first("memory.peak", "memory.max_usage_in_bytes"),
-			Max:      c.first("memory.max", "memory.limit_in_bytes"),
-			Swap:     c.first("memory.swap.current", "memory.stat total_swap"), // only in the keys that begin with total_
+			Current:  g.number("memory.current", "memory.usage_in_bytes"),
+			Inactive: cmp.Or(memory["total_inactive_file"], memory["inactive_file"]), // v1 counts the groups below in total_
+			Peak:     g.number("memory.peak", "memory.max_usage_in_bytes"),
+			Max:      g.number("memory.max", "memory.limit_in_bytes"),
+			Swap:     cmp.Or(memory["total_swap"], g.number("memory.swap.current")),
 		},
 		CPU: CPUStats{
-			Usage:         c.duration("cpu.stat usage_usec", "cpuacct.usage"),
-			User:          c.duration("cpu.stat user_usec", "cpuacct.usage_user"),
-			System:        c.duration("cpu.stat system_usec", "cpuacct.usage_sys"),
-			Periods:       c.first("cpu.stat nr_periods"),
-			Throttled:     c.first("cpu.stat nr_throttled"),
-			ThrottledTime: c.duration("cpu.stat throttled_usec", "cpu.stat throttled_time"),
+			Usage:         time.Duration(cmp.Or(g.number("cpuacct.usage"), 1000*cpu["usage_usec"])),
+			User:          time.Duration(cmp.Or(g.number("cpuacct.usage_user"), 1000*cpu["user_usec"])),
+			System:        time.Duration(cmp.Or(g.number("cpuacct.usage_sys"), 1000*cpu["system_usec"])),
+			Periods:       cpu["nr_periods"],
+			Throttled:     cpu["nr_throttled"],
+			ThrottledTime: time.Duration(cmp.Or(cpu["throttled_time"], 1000*cpu["throttled_usec"])),
 		},
-		Pids:     c.first("pids.current"),
-		OOMKills: c.first(oomKills...),
+		Pids:     g.number("pids.current"),
+		OOMKills: kills,
 	}
-	const v1Bytes, v1Operations = "blkio.throttle.io_service_bytes_recursive ", "blkio.throttle.io_serviced_recursive "
-	for _, disk := range c.disks("io.stat", strings.TrimSpace(v1Bytes)) {
+	io, operations := g.count("io.stat", "blkio.throttle.io_service_bytes_recursive"), g.count("blkio.throttle.io_serviced_recursive")
+	for _, key := range slices.Sorted(maps.Keys(io)) {
+		disk, what, _ := strings.Cut(key, " ")
+		if what != "rbytes" && what != "Read" { // one key of each disk
+			continue
+		}
 		s.IO = append(s.IO, IOStats{
 			Disk:       disk,
-			ReadBytes:  c.first("io.stat "+disk+" rbytes", v1Bytes+disk+" Read"),
-			WriteBytes: c.first("io.stat "+disk+" wbytes", v1Bytes+disk+" Write"),
-			Reads:      c.first("io.stat "+disk+" rios", v1Operations+disk+" Read"),
-			Writes:     c.first("io.stat "+disk+" wios", v1Operations+disk+" Write"),
+			ReadBytes:  cmp.Or(io[disk+" rbytes"], io[disk+" Read"]),
+			WriteBytes: cmp.Or(io[disk+" wbytes"], io[disk+" Write"]),
+			Reads:      cmp.Or(io[disk+" rios"], operations[disk+" Read"]),
+			Writes:     cmp.Or(io[disk+" wios"], operations[disk+" Write"]),
 		})
 	}
 	return s, nil
 }
 
-var oomKills = []string{"memory.events oom_kill", "memory.oom_control oom_kill"}
-
 // OOMKills counts the processes that the kernel has killed because the group
 // was out of memory (v1: since Linux 4.13).
 func (g Group) OOMKills() (uint64, error) {
-	if _, err := g.file("memory.events", "memory.oom_control"); err != nil {
-		return 0, err
-	}
-	return g.counter(oomKills...), nil
+	_, err := g.file("memory.events", "memory.oom_control")
+	return g.count("memory.events", "memory.oom_control")["oom_kill"], err
 }
 
-// counters reads each file of a group once.
-type counters struct {
-	paths []string
-	seen  map[string]map[string]string
-}
-
-// counter reads only one.
-func (g Group) counter(sources ...string) uint64 {
-	return counters{g.Paths, map[string]map[string]string{}}.first(sources...)
-}
-
-// first reads the first of the sources that exists; 0 if none does, or if it
-// means "no limit": "max", in v1 a number near 2⁶³. A source is a file of one
-// number, or a file and a key in it.
-func (c counters) first(sources ...string) uint64 {
-	for _, source := range sources {
-		name, key, _ := strings.Cut(source, " ")
-		if text, ok := c.read(name)[key]; ok {
-			if n, _ := strconv.ParseUint(text, 10, 64); n < 1<<60 {
-				return n
-			}
-			return 0
-		}
-	}
-	return 0
-}
-
-// duration is first in time: v2 counts microseconds and says so, v1 nanoseconds.
-func (c counters) duration(v2, v1 string) time.Duration {
-	return time.Duration(cmp.Or(c.first(v1), 1000*c.first(v2)))
-}
-
-// disks lists the devices for which the files have counters.
-func (c counters) disks(files ...string) []string {
-	var all []string
-	for _, f := range files {
-		for key := range c.read(f) {
-			if disk, _, keyed := strings.Cut(key, " "); keyed {
-				all = append(all, disk)
-			}
-		}
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// read merges the files of this name: each hierarchy has other keys.
-func (c counters) read(name string) map[string]string {
-	if c.seen[name] == nil {
-		c.seen[name] = map[string]string{}
-		for _, p := range c.paths {
+// count reads the files of these names, in whichever hierarchy they are, as keys
+// and numbers. What means "no limit" is left out: "max", in v1 a number near 2⁶³.
+func (g Group) count(names ...string) map[string]uint64 {
+	all := map[string]uint64{}
+	for _, name := range names {
+		for _, p := range g.Paths {
 			keys, _ := readKeys(filepath.Join(p, name))
-			maps.Copy(c.seen[name], keys)
+			for key, text := range keys {
+				if n, err := strconv.ParseUint(text, 10, 64); err == nil && n < 1<<60 {
+					all[key] = n
+				}
+			}
 		}
 	}
-	return c.seen[name]
+	return all
 }
+
+// number is count for a file of one number.
+func (g Group) number(names ...string) uint64 { return g.count(names...)[""] }
 
 // readKeys reads a file of the kernel's, whatever its shape, as keys and values:
 //
@@ -178,37 +141,25 @@ func readKeys(file string) (map[string]string, error) {
 	return keys, err
 }
 
-// Pressure says how much time processes of a group lost by waiting for one
-// resource: what a usage of 100% does not tell (PSI, accounting/psi.rst).
+// Pressure is time that processes of a group lost by waiting for one resource,
+// since the group was made: what a usage of 100% does not tell (PSI,
+// accounting/psi.rst). Who wants to know it of the last seconds, looks twice.
 type Pressure struct {
-	Some Stall // at least one process waited
-	Full Stall // all that had something to do waited
-}
-
-// Stall is time lost.
-type Stall struct {
-	Avg10, Avg60, Avg300 float64       // percent of the last 10, 60 and 300 seconds
-	Total                time.Duration // since the group was made
+	Some time.Duration // at least one process waited
+	Full time.Duration // all that had something to do waited
 }
 
 // Pressure reads the pressure on "cpu", "memory" or "io". It needs v2 (hybrid
 // will do) and CONFIG_PSI; without, the error is fs.ErrNotExist or ENOTSUP.
+//
+//	some avg10=0.00 avg60=1.53 avg300=0.31 total=190352   microseconds
 func (g Group) Pressure(resource string) (Pressure, error) {
 	file, err := g.file(resource + ".pressure")
 	if err != nil {
 		return Pressure{}, err
 	}
 	keys, err := readKeys(file)
-	return Pressure{Some: stall(keys, "some"), Full: stall(keys, "full")}, err
-}
-
-// stall is one line of a pressure file:
-//
-//	some avg10=0.00 avg60=1.53 avg300=0.31 total=190352
-func stall(keys map[string]string, kind string) Stall {
-	line := fmt.Sprint(keys[kind+" avg10"], " ", keys[kind+" avg60"], " ", keys[kind+" avg300"], " ", keys[kind+" total"])
-	var s Stall
-	_, _ = fmt.Sscan(line, &s.Avg10, &s.Avg60, &s.Avg300, &s.Total) // microseconds, for a moment
-	s.Total *= time.Microsecond
-	return s
+	some, _ := time.ParseDuration(keys["some total"] + "us")
+	full, _ := time.ParseDuration(keys["full total"] + "us") // on the processor since Linux 5.13
+	return Pressure{some, full}, err
 }

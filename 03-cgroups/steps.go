@@ -16,14 +16,18 @@ type Step interface {
 
 // Steps lists what has to be done on the host so that a group called name (a
 // relative path: "cutaway/4f2a") exists in every hierarchy and has the limits.
-// It changes nothing. The first step is a Create.
+// It changes nothing. The first step is a Create. In a group that exists already,
+// what Limits does not mention stays as it is.
 //
 // A limit that cannot be had here is an error that says why and what to do.
 func (s *System) Steps(name string, l Limits) ([]Step, error) {
 	if !filepath.IsLocal(name) || filepath.Clean(name) != name || name == "." {
 		return nil, fmt.Errorf("cgroup name %q is not a path below a base", name)
 	}
-	limits, err := s.Update(name, l)
+	if err := l.check(); err != nil {
+		return nil, err
+	}
+	limits, err := s.translate(name, l)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +35,15 @@ func (s *System) Steps(name string, l Limits) ([]Step, error) {
 	for _, h := range s.Hierarchies {
 		steps = append(steps, h.prepare(name, l)...)
 	}
-	return append(steps, limits...), nil
+	steps = append(steps, limits...)
+	if len(l.Devices) > 0 {
+		h, err := s.hierarchy("devices")
+		if err != nil {
+			return nil, fmt.Errorf("limit Devices: %w", err)
+		}
+		steps = append(steps, Devices{Path: filepath.Join(h.Base, name), BPF: h.Version == V2, Rules: l.Devices})
+	}
+	return steps, nil
 }
 
 // prepare goes down to the group: what does a child not get from its parent by
@@ -42,91 +54,64 @@ func (h Hierarchy) prepare(name string, l Limits) []Step {
 	if len(l.HugeTLB) > 0 {
 		pass = append(pass, "hugetlb")
 	}
-	pass = slices.DeleteFunc(pass, func(c string) bool { return h.Version == V1 || !slices.Contains(h.Controllers, c) })
+	pass = slices.DeleteFunc(pass, func(c string) bool { return !slices.Contains(h.Controllers, c) })
 	var steps []Step
 	dir := h.Base
 	for part := range strings.SplitSeq(name, "/") {
-		if len(pass) > 0 {
+		child := filepath.Join(dir, part)
+		switch {
+		case h.Version == V2 && len(pass) > 0:
 			d := Delegate{Path: dir, Controllers: pass}
-			if dir == h.Base && h.Occupied {
+			if h.Occupied && dir == h.Base {
 				d.Leaf = "init"
 			}
 			steps = append(steps, d)
+		case h.Version == V1 && slices.Contains(pass, "cpuset"):
+			steps = append(steps, Inherit{Path: child})
 		}
-		dir = filepath.Join(dir, part)
-		if h.Version == V1 && slices.Contains(h.Controllers, "cpuset") {
-			steps = append(steps, Inherit{Path: dir})
-		}
+		dir = child
 	}
 	return steps
 }
 
-// Update lists what has to be done so that an existing group has the limits.
-// What Limits does not mention stays as it is.
-func (s *System) Update(name string, l Limits) ([]Step, error) {
-	if err := l.check(); err != nil {
-		return nil, err
+// translate says the limits in the language that is spoken here.
+func (s *System) translate(name string, l Limits) ([]Step, error) {
+	rows := l.rows()
+	if s.swapFirst(name, l) {
+		rows[0], rows[1] = rows[1], rows[0]
 	}
 	var steps []Step
-	for _, r := range slices.Concat(table, hugeRows(l)) {
-		set, err := s.translate(name, l, r)
+	for _, r := range rows {
+		h, err := s.hierarchy(r.controller)
+		file, value := r.v2File, r.v2Value
+		if h.Version == V1 {
+			file, value = r.v1File, r.v1Value
+		}
+		switch {
+		case !r.asked || h.Version == V2 && file == "":
+			continue
+		case err != nil:
+		case file == "":
+			err = errors.New("cgroup v1 has nothing like it: leave it out, or boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1)")
+		case strings.HasPrefix(value, "-") && value != "-1":
+			err = fmt.Errorf("below zero only -1 (no limit) has a meaning, not %s", value)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("limit %s: %w", r.limit, err)
 		}
-		steps = append(steps, set...)
-	}
-	if s.swapFirst(name, l) {
-		steps[0], steps[1] = steps[1], steps[0]
-	}
-	if len(l.Devices) > 0 {
-		h, ok := s.hierarchy("devices")
-		if !ok {
-			return nil, fmt.Errorf("limit Devices: %w", errMissing("devices"))
-		}
-		steps = append(steps, Devices{Path: filepath.Join(h.Base, name), BPF: h.Version == V2, Rules: l.Devices})
+		follows := r.limit == "MemorySwap" && l.MemorySwap == 0 // from MemoryMax; nobody asked for it
+		steps = append(steps, Set{Path: filepath.Join(h.Base, name, file), Value: value, Optional: follows})
 	}
 	return steps, nil
 }
 
-// swapFirst: v1 refuses a memory limit above the one of memory and swap together.
+// swapFirst: v1 refuses a memory limit above that of memory and swap together, so
+// in a group that has both, and where both rise, the second goes first.
 func (s *System) swapFirst(name string, l Limits) bool {
 	h, _ := s.hierarchy("memory")
 	if h.Version != V1 || l.MemoryMax == 0 {
 		return false
 	}
-	now := Group{Paths: []string{filepath.Join(h.Base, name)}}.counter("memory.memsw.limit_in_bytes")
+	now := Group{Paths: []string{filepath.Join(h.Base, name)}}.number("memory.memsw.limit_in_bytes")
 	return now > 0 && uint64(l.MemoryMax) > now // -1 becomes the highest number
-}
-
-// translate says one row of the table in the language spoken here.
-func (s *System) translate(name string, l Limits, r row) ([]Step, error) {
-	h, ok := s.hierarchy(r.controller)
-	file, text := r.v2, r.value(l, V2)
-	if h.Version == V1 {
-		file, text = r.v1, r.value(l, V1)
-	}
-	switch {
-	case text == "":
-		return nil, nil
-	case !ok:
-		return nil, errMissing(r.controller)
-	case file == "":
-		return nil, errors.New("cgroup v1 has nothing like it: leave it out, or boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1)")
-	}
-	var steps []Step
-	for value := range strings.SplitSeq(text, "\n") {
-		if strings.HasPrefix(value, "-") && value != "-1" {
-			return nil, fmt.Errorf("below zero only -1 (no limit) has a meaning, not %s", value)
-		}
-		steps = append(steps, Set{
-			Path: filepath.Join(h.Base, name, file), Value: value,
-			Optional: r.limit == "MemorySwap" && l.MemorySwap == 0, // it only follows from MemoryMax
-		})
-	}
-	return steps, nil
-}
-
-func errMissing(controller string) error {
-	return fmt.Errorf("the cgroup controller %q is not available: the kernel lacks it (/proc/cgroups), it is not mounted (v1), "+
-		"or the parent group does not pass it on (v2: cgroup.controllers)", controller)
 }

@@ -13,10 +13,10 @@ is none of v2; hybrid, where v2's tree stands beside v1's. It has to be what /pr
 	},
 	{
 		Name: "translate", Title: "Say it in two languages", Points: 3,
-		Empty: []string{"swap", "cpuMax"},
-		Task: `What is written for Limits.MemorySwap, and for Limits.CPUQuota with CPUPeriod? Empty is nothing. v1's memory.memsw.limit_in_bytes is memory and swap together,
+		Empty: []string{"Limits.swap", "Limits.cpuMax"},
+		Task: `What is written for Limits.MemorySwap, and for Limits.CPUQuota with CPUPeriod, where they are asked for? v1's memory.memsw.limit_in_bytes is memory and swap together,
 v2's memory.swap.max is swap alone; without MemorySwap a group gets as much swap as memory, and what is unlimited stays so. v2's cpu.max has
-the quota (or max) and the period, which is 100000 if nobody says otherwise; in v1 the period has a row of its own.`,
+the quota (or max) and the period, which is 100000 if nobody says otherwise; v1's cpu.cfs_quota_us has the quota (or -1), and the period has a row of its own.`,
 	},
 	{
 		Name: "limit", Title: "Set a limit, and believe nothing", Points: 3,

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -88,11 +89,19 @@ func (o options) do(steps []cgroups.Step) error {
 		if err := s.Do(); err != nil {
 			return err
 		}
-		if set, ok := s.(cgroups.Set); ok && set.Rounding() != "" {
-			fmt.Fprintln(os.Stderr, "limit: note:", set.Rounding())
+		if set, ok := s.(cgroups.Set); ok {
+			note(set)
 		}
 	}
 	return nil
+}
+
+// note tells if the kernel keeps another value than the one that was written: it rounds. v1 shows no limit as a number.
+func note(s cgroups.Set) {
+	got, err := s.Read()
+	if err == nil && !strings.HasPrefix(got, s.Value) && s.Value != "-1" {
+		fmt.Fprintf(os.Stderr, "limit: note: %s: asked for %s, but the kernel keeps %s\n", filepath.Base(s.Path), s.Value, got)
+	}
 }
 
 // tell prints what happens to the group, when it happens, until ctx is done.
@@ -178,8 +187,8 @@ func report(g cgroups.Group, state *os.ProcessState, elapsed time.Duration) {
 	for _, d := range s.IO {
 		fmt.Fprintf(os.Stderr, "  disk %-5s read %d KiB, written %d KiB\n", d.Disk, d.ReadBytes>>10, d.WriteBytes>>10)
 	}
-	if p, err := g.Pressure("memory"); err == nil && p.Some.Total > 0 {
-		fmt.Fprintf(os.Stderr, "  waited     %v for memory\n", p.Some.Total)
+	if p, err := g.Pressure("memory"); err == nil && p.Some > 0 {
+		fmt.Fprintf(os.Stderr, "  waited     %v for memory\n", p.Some)
 	}
 	if left, _ := g.Procs(); len(left) > 0 {
 		fmt.Fprintf(os.Stderr, "  left       %d processes, which are killed with the group\n", len(left))

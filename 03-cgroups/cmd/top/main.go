@@ -55,10 +55,10 @@ type top struct {
 
 // sample is what a group had used at a moment.
 type sample struct {
-	at    time.Time
-	stats cgroups.Stats
-	procs int
-	waits float64 // percent of the last ten seconds in which a process waited for memory; below 0: not told
+	at     time.Time
+	stats  cgroups.Stats
+	procs  int
+	waited time.Duration // for memory; below 0: not told
 }
 
 // look samples every group, by its path.
@@ -84,7 +84,7 @@ func (t top) look() map[string]sample {
 		if t.all || len(pids) > 0 {
 			s := sample{time.Now(), stats, len(pids), -1}
 			if p, err := g.Pressure("memory"); err == nil {
-				s.waits = p.Some.Avg10
+				s.waited = p.Some
 			}
 			samples[name] = s
 		}
@@ -92,23 +92,23 @@ func (t top) look() map[string]sample {
 	return samples
 }
 
-// print draws the tree; processor time is that between the two looks.
+// print draws the tree; processor time and waiting are those between the two looks.
 func (t top) print(to io.Writer, before, now map[string]sample) {
 	fmt.Fprintf(to, "cgroup %s, %d groups, controllers: %s\n\n", t.sys.Mode(), len(now), strings.Join(t.sys.Controllers(), " "))
 	w := tabwriter.NewWriter(to, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "GROUP\tPROCESSES\tCPU\tTHROTTLED\tMEMORY\tLIMIT\tWAITS\tOOM KILLS")
 	for _, name := range slices.Sorted(maps.Keys(now)) {
 		s, b := now[name], before[name]
-		busy := "-"
-		if !b.at.IsZero() {
-			busy = fmt.Sprintf("%.1f%%", 100*float64(s.stats.CPU.Usage-b.stats.CPU.Usage)/float64(s.at.Sub(b.at)))
-		}
-		limit, waits := "-", "-"
+		limit, busy, waits := "-", "-", "-"
 		if s.stats.Memory.Max > 0 {
 			limit = size(s.stats.Memory.Max)
 		}
-		if s.waits >= 0 {
-			waits = fmt.Sprintf("%.1f%%", s.waits)
+		part := func(d time.Duration) string { return fmt.Sprintf("%.1f%%", 100*float64(d)/float64(s.at.Sub(b.at))) }
+		if !b.at.IsZero() {
+			busy = part(s.stats.CPU.Usage - b.stats.CPU.Usage)
+		}
+		if !b.at.IsZero() && s.waited >= 0 {
+			waits = part(s.waited - b.waited)
 		}
 		fmt.Fprintf(w, "%s\t%d\t%s\t%v\t%s\t%s\t%s\t%d\n", indent(name), s.procs, busy,
 			s.stats.CPU.ThrottledTime.Round(time.Millisecond), size(s.stats.Memory.Current-s.stats.Memory.Inactive), limit, waits, s.stats.OOMKills)

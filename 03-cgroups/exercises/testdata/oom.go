@@ -7,7 +7,7 @@ func (g Group) OOMKillsYesOrNo() (uint64, error) {
 	if _, err := g.file("memory.events", "memory.oom_control"); err != nil {
 		return 0, err
 	}
-	return min(g.counter(oomKills...), 1), nil
+	return min(g.count("memory.events", "memory.oom_control")["oom_kill"], 1), nil
 }
 
 // OOMKillsWhenShort counts how often the limit was reached.
@@ -17,10 +17,12 @@ func (g Group) OOMKillsWhenShort() (uint64, error) {
 	if _, err := g.file("memory.events", "memory.oom_control"); err != nil {
 		return 0, err
 	}
-	return g.counter("memory.events max", "memory.failcnt"), nil
+	return g.count("memory.events")["max"] + g.count("memory.failcnt")[""], nil
 }
 
 // OOMKillsOrZero says that nobody was killed where it does not know.
 //
 // Caught by: told error
-func (g Group) OOMKillsOrZero() (uint64, error) { return g.counter(oomKills...), nil }
+func (g Group) OOMKillsOrZero() (uint64, error) {
+	return g.count("memory.events", "memory.oom_control")["oom_kill"], nil
+}

@@ -3,56 +3,53 @@ package cgroups
 import (
 	"cmp"
 	"fmt"
-	"strconv"
 )
 
-// swapAsInV1 writes the same number to both.
+// swapAsInV1 says the same number in both.
 //
 // Caught by: memory.swap.max
-func swapAsInV1(l Limits, v Version) string {
-	return decimal(cmp.Or(l.MemorySwap, max(2*l.MemoryMax, -1)), v)
+func (l Limits) swapAsInV1() (v2, v1 string) {
+	total := cmp.Or(l.MemorySwap, max(2*l.MemoryMax, -1))
+	return orMax(total), fmt.Sprint(total)
 }
 
-// swapAsInV2 writes the same number to both.
+// swapAsInV2 says the same number in both.
 //
 // Caught by: memory.memsw.limit_in_bytes
-func swapAsInV2(l Limits, _ Version) string {
-	return strconv.FormatInt(max(l.MemorySwap-l.MemoryMax, 0), 10)
+func (l Limits) swapAsInV2() (v2, v1 string) {
+	alone := fmt.Sprint(max(l.MemorySwap-l.MemoryMax, 0))
+	return alone, alone
 }
 
 // swapOnDemand forgets that memory without a limit of swap is hardly limited at all.
 //
 // Caught by: memory.memsw.limit_in_bytes
-func swapOnDemand(l Limits, v Version) string {
-	if v == V2 && l.MemorySwap > 0 {
-		return strconv.FormatInt(l.MemorySwap-l.MemoryMax, 10)
+func (l Limits) swapOnDemand() (v2, v1 string) {
+	if l.MemorySwap <= 0 {
+		return "max", "-1"
 	}
-	return decimal(l.MemorySwap, v)
+	return fmt.Sprint(l.MemorySwap - l.MemoryMax), fmt.Sprint(l.MemorySwap)
 }
 
 // swapZeroIsNothing takes no swap for no limit.
 //
 // Caught by: memory.swap.max
-func swapZeroIsNothing(l Limits, v Version) string {
+func (l Limits) swapZeroIsNothing() (v2, v1 string) {
 	total := cmp.Or(l.MemorySwap, max(2*l.MemoryMax, -1))
-	if v == V2 && total > 0 {
-		return decimal(total-l.MemoryMax, v)
+	if total <= l.MemoryMax {
+		return "max", fmt.Sprint(total)
 	}
-	return decimal(total, v)
+	return fmt.Sprint(total - l.MemoryMax), fmt.Sprint(total)
 }
 
 // cpuMaxAlone leaves the period out.
 //
 // Caught by: cpu.max
-func cpuMaxAlone(l Limits, v Version) string { return decimal(l.CPUQuota, v) }
+func (l Limits) cpuMaxAlone() (v2, v1 string) { return orMax(l.CPUQuota), fmt.Sprint(l.CPUQuota) }
 
-// cpuMaxOfZero writes a quota that nobody asked for.
+// cpuMaxOfZero leaves a processor no time if nobody asked for a limit of it.
 //
 // Caught by: cpu.max
-func cpuMaxOfZero(l Limits, v Version) string {
-	quota := decimal(l.CPUQuota, v)
-	if v == V1 || quota == "" && l.CPUPeriod == 0 {
-		return quota
-	}
-	return fmt.Sprintf("%d %d", l.CPUQuota, cmp.Or(l.CPUPeriod, 100_000))
+func (l Limits) cpuMaxOfZero() (v2, v1 string) {
+	return fmt.Sprintf("%s %d", orMax(l.CPUQuota), cmp.Or(l.CPUPeriod, 100_000)), fmt.Sprint(l.CPUQuota)
 }
