@@ -7,21 +7,16 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 func (a *app) attachCommand() *cobra.Command {
-	var s streamFlags
+	var what attachment
 	var noStdin bool
-	c := &cobra.Command{
-		Use:   "attach [OPTIONS] CONTAINER",
-		Short: "Connect to the streams of a running container",
-		Args:  exactly(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.attachRunning(c.Context(), args[0], attachment{streamFlags: s, stdin: !noStdin})
-		},
-	}
-	s.bind(c.Flags())
+	c := command("attach [OPTIONS] CONTAINER", "Connect to the streams of a running container", func(ctx context.Context, args []string) error {
+		what.stdin = !noStdin
+		return a.attachRunning(ctx, args[0], what)
+	})
+	what.bind(c.Flags())
 	c.Flags().BoolVar(&noStdin, "no-stdin", false, "do not connect standard input")
 	return c
 }
@@ -38,9 +33,8 @@ func (a *app) attachRunning(ctx context.Context, ref string, what attachment) er
 	case ctr.State.Paused:
 		return errors.New("cannot attach to a paused container, unpause it first")
 	}
-	what.from(ctr)
-	if what.tty && what.stdin && !term.IsTerminal(int(a.in.Fd())) {
-		return errNoTerminal
+	if what, err = a.attachmentTo(ctr, what); err != nil {
+		return err
 	}
 	if what.sigProxy {
 		stop := a.forwardSignals(ctx, what.id)
@@ -58,55 +52,49 @@ func (a *app) attachRunning(ctx context.Context, ref string, what attachment) er
 	return a.follow(ctx, conn, what, exit)
 }
 
-// from takes over how the container was made.
-func (w *attachment) from(ctr container.InspectResponse) {
-	w.id, w.tty, w.stdout, w.stderr = ctr.ID, ctr.Config.Tty, true, true
-	w.stdin = w.stdin && ctr.Config.OpenStdin
-	w.removed = ctr.HostConfig != nil && ctr.HostConfig.AutoRemove
+// attachmentTo adds to what is wanted how the container was made.
+func (a *app) attachmentTo(ctr container.InspectResponse, what attachment) (attachment, error) {
+	what.id, what.tty, what.stdout, what.stderr = ctr.ID, ctr.Config.Tty, true, true
+	what.stdin = what.stdin && ctr.Config.OpenStdin
+	what.removed = ctr.HostConfig != nil && ctr.HostConfig.AutoRemove
+	return what, a.needTerminal(what.tty && what.stdin)
 }
 
 func (a *app) startCommand() *cobra.Command {
-	var s streamFlags
-	var attach, stdin bool
-	c := &cobra.Command{
-		Use:   "start [OPTIONS] CONTAINER [CONTAINER...]",
-		Short: "Start containers that have been made or have ended",
-		Args:  atLeast(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			if !attach && !stdin {
-				return a.each(args, func(ref string) error { return a.startContainer(c.Context(), ref) })
-			}
-			if len(args) > 1 {
-				return errors.New("only one container can be attached to")
-			}
-			return a.startAttached(c.Context(), args[0], attachment{streamFlags: s, stdin: stdin})
-		},
-	}
-	s.bind(c.Flags())
+	var what attachment
+	var attach bool
+	c := command("start [OPTIONS] CONTAINER [CONTAINER...]", "Start containers that have been made or have ended", func(ctx context.Context, args []string) error {
+		switch {
+		case !attach && !what.stdin:
+			return a.each(args, func(ref string) error { return a.startAndPrint(ctx, ref) })
+		case len(args) > 1:
+			return errors.New("only one container can be attached to")
+		}
+		ctr, err := a.inspectContainer(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		if what, err = a.attachmentTo(ctr, what); err != nil {
+			return err
+		}
+		return a.foreground(ctx, what, starter{do: a.startContainer})
+	})
+	what.bind(c.Flags())
 	c.Flags().BoolVarP(&attach, "attach", "a", false, "connect standard output and error, and forward signals")
-	c.Flags().BoolVarP(&stdin, "interactive", "i", false, "connect standard input")
+	c.Flags().BoolVarP(&what.stdin, "interactive", "i", false, "connect standard input")
 	return c
 }
 
-func (a *app) startAttached(ctx context.Context, ref string, what attachment) error {
-	ctr, err := a.inspectContainer(ctx, ref)
-	if err != nil {
+func (a *app) startAndPrint(ctx context.Context, ref string) error {
+	if err := a.startContainer(ctx, ref); err != nil {
 		return err
 	}
-	what.from(ctr)
-	if what.tty && what.stdin && !term.IsTerminal(int(a.in.Fd())) {
-		return errNoTerminal
-	}
-	return a.foreground(ctx, what, starter{do: a.startContainer})
+	_, err := fmt.Fprintln(a.out, ref)
+	return err
 }
 
-func (a *app) inspectContainer(ctx context.Context, ref string) (container.InspectResponse, error) {
-	var ctr container.InspectResponse
-	c, err := a.client()
-	if err != nil {
-		return ctr, err
-	}
-	err = c.do(ctx, call{method: "GET", path: "/containers/" + ref + "/json"}, &ctr)
+func (a *app) inspectContainer(ctx context.Context, ref string) (ctr container.InspectResponse, err error) {
+	err = a.do(ctx, call{method: "GET", path: "/containers/" + ref + "/json"}, &ctr)
 	if err == nil && ctr.Config == nil {
 		err = fmt.Errorf("container %s: the engine did not say how it was made", ref)
 	}

@@ -4,124 +4,97 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"cutaway/final/build"
 
 	"github.com/docker/go-units"
-	"github.com/moby/moby/api/types/jsonstream"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// buildFlags are the flags of build.
+// buildFlags are the flags of build that are not for the engine, or not as they are.
 type buildFlags struct {
-	file, idFile, target, network, platform string
-	tags, args, labels, hosts               []string
-	noCache, pull, quiet, remove, forceRm   bool
-	memory, shm                             int64 // bytes
+	file, idFile string
+	quiet        bool
+	query        url.Values
 }
 
 func (a *app) buildCommand() *cobra.Command {
-	var f buildFlags
-	c := &cobra.Command{
-		Use:   "build [OPTIONS] PATH | -",
-		Short: "Make an image of a Dockerfile",
-		Args:  exactly(1),
-		RunE:  func(c *cobra.Command, args []string) error { return a.build(c.Context(), f, args[0]) },
-	}
+	f := buildFlags{query: url.Values{}}
+	c := command("build [OPTIONS] PATH|-", "Make an image of a Dockerfile",
+		func(ctx context.Context, args []string) error { return a.build(ctx, f, args[0]) })
 	f.bind(c.Flags())
 	return c
 }
 
 func (f *buildFlags) bind(fs *pflag.FlagSet) {
 	fs.StringVarP(&f.file, "file", "f", "", "the Dockerfile (default PATH/Dockerfile); - reads it from standard input")
-	fs.StringArrayVarP(&f.tags, "tag", "t", nil, "`NAME[:TAG]` of the image; may be given several times")
-	fs.StringArrayVar(&f.args, "build-arg", nil, "set the ARG `NAME=VALUE`; NAME alone takes it from here")
-	fs.StringArrayVar(&f.labels, "label", nil, "label of the image, `NAME=VALUE`")
-	fs.StringVar(&f.target, "target", "", "build this stage, not the last one")
-	fs.BoolVar(&f.noCache, "no-cache", false, "do every step anew")
-	fs.BoolVar(&f.pull, "pull", false, "ask the registry for newer base images")
+	fs.FuncP("tag", "t", "`NAME[:TAG]` of the image; may be given several times", more(f.query, "t"))
+	fs.Func("build-arg", "set the ARG `NAME=VALUE`; NAME alone takes it from here", f.arguments())
+	fs.Func("label", "label of the image, `NAME=VALUE`", f.labels())
+	fs.Func("target", "build this `stage`, not the last one", text(f.query, "target"))
+	fs.BoolFunc("no-cache", "do every step anew", yes(f.query, "nocache"))
+	fs.BoolFunc("pull", "ask the registry for newer base images", yes(f.query, "pull"))
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print the image's ID only")
 	fs.StringVar(&f.idFile, "iidfile", "", "write the image's ID to this `file`")
-	fs.BoolVar(&f.remove, "rm", true, "remove the containers of the build when it succeeds")
-	fs.BoolVar(&f.forceRm, "force-rm", false, "remove them, too, when it fails")
-	fs.StringVar(&f.network, "network", "", "network of the containers: bridge, none, host")
-	fs.StringVar(&f.platform, "platform", "", "platform of base images: os/arch[/variant]")
-	fs.StringArrayVar(&f.hosts, "add-host", nil, "one more line of /etc/hosts: `NAME:IP`")
-	fs.FuncP("memory", "m", "limit of memory of the containers in `bytes`, or 64m, 1g", bytesTo(&f.memory))
-	fs.Func("shm-size", "size of their /dev/shm in `bytes`", bytesTo(&f.shm))
+	fs.BoolFunc("rm", "remove the containers of the build when it succeeds (default true)", yes(f.query, "rm"))
+	fs.BoolFunc("force-rm", "remove them, too, when it fails", yes(f.query, "forcerm"))
+	fs.Func("network", "`network` of the containers: bridge, none, host", text(f.query, "networkmode"))
+	fs.Func("platform", "platform of base images: `os/arch[/variant]`", text(f.query, "platform"))
+	fs.Func("add-host", "one more line of /etc/hosts: `NAME:IP`", more(f.query, "extrahosts"))
+	fs.FuncP("memory", "m", "limit of memory of the containers in `bytes`, or 64m, 1g", bytesParam(f.query, "memory"))
+	fs.Func("shm-size", "size of their /dev/shm in `bytes`", bytesParam(f.query, "shmsize"))
 }
 
-// query is the request's.
-func (f *buildFlags) query() (url.Values, error) {
-	query := on(map[string]bool{"nocache": f.noCache, "pull": f.pull, "q": f.quiet, "forcerm": f.forceRm})
-	query["t"], query["extrahosts"] = f.tags, f.hosts
-	for name, value := range map[string]string{"target": f.target, "networkmode": f.network, "platform": f.platform} {
-		set(query, name, value)
-	}
-	if !f.remove {
-		query.Set("rm", "0")
-	}
-	for name, n := range map[string]int64{"memory": f.memory, "shmsize": f.shm} {
-		if n != 0 {
-			query.Set(name, strconv.FormatInt(n, 10))
+// arguments reads --build-arg. null is for the API what has no value here.
+func (f *buildFlags) arguments() func(string) error {
+	all := map[string]*string{}
+	return func(s string) error {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok {
+			value, ok = os.LookupEnv(name)
 		}
-	}
-	args, labels := map[string]*string{}, map[string]string{}
-	for _, arg := range f.args {
-		name, value, ok := strings.Cut(arg, "=")
-		if args[name] = &value; !ok {
-			if value, ok = os.LookupEnv(name); !ok {
-				args[name] = nil
-			}
+		if all[name] = &value; !ok {
+			all[name] = nil
 		}
+		return asJSON(f.query, "buildargs", all)
 	}
-	for _, label := range f.labels {
-		name, value, _ := strings.Cut(label, "=")
-		labels[name] = value
+}
+
+func (f *buildFlags) labels() func(string) error {
+	all := map[string]string{}
+	return func(s string) error {
+		name, value, _ := strings.Cut(s, "=")
+		all[name] = value
+		return asJSON(f.query, "labels", all)
 	}
-	for name, m := range map[string]any{"buildargs": args, "labels": labels} {
-		data, err := json.Marshal(m)
-		if err != nil {
-			return nil, err
-		}
-		query.Set(name, string(data))
-	}
-	return query, nil
 }
 
 // build sends the context and shows what comes back.
 func (a *app) build(ctx context.Context, f buildFlags, path string) error {
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
 	if f.idFile != "" { // no old ID must be taken for that of a build that failed
 		if err := os.Remove(f.idFile); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
-	query, err := f.query()
-	if err != nil {
-		return err
+	if f.quiet {
+		f.query.Set("q", "1")
 	}
 	tar, dockerfile, err := a.buildContext(f, path)
 	if err != nil {
 		return err
 	}
 	defer tar.Close()
-	set(query, "dockerfile", dockerfile)
+	set(f.query, "dockerfile", dockerfile)
 	sent := &counting{Reader: tar}
-	answer, err := c.send(ctx, call{method: "POST", path: "/build", query: query, body: sent})
+	answer, err := a.send(ctx, call{method: "POST", path: "/build", query: f.query, body: sent})
 	if ours, ok := errors.AsType[*sendError](err); ok {
 		return ours.error // without net/http's "Post …"
 	}
@@ -129,27 +102,23 @@ func (a *app) build(ctx context.Context, f buildFlags, path string) error {
 		return err
 	}
 	defer answer.Body.Close()
-	if !f.quiet {
-		fmt.Fprintf(a.out, "Sending build context to the engine  %s\n", units.HumanSize(float64(sent.n)))
-	}
-	show := a.showBuild
+	var id string
 	if f.quiet {
-		show = a.awaitBuild
+		id, err = a.awaitBuild(answer.Body)
+	} else {
+		fmt.Fprintf(a.out, "Sending build context to the engine  %s\n", units.HumanSize(float64(sent.n)))
+		id, err = showBuild(answer.Body, a.out)
 	}
-	id, err := show(answer.Body)
-	if err != nil {
+	if err != nil || f.idFile == "" {
 		return err
 	}
-	if f.idFile != "" {
-		return os.WriteFile(f.idFile, []byte(id), 0o666)
-	}
-	return nil
+	return os.WriteFile(f.idFile, []byte(id), 0o666)
 }
 
 // awaitBuild shows the ID, and what was said only if the build fails.
 func (a *app) awaitBuild(r io.Reader) (id string, err error) {
 	var said strings.Builder
-	if _, err = readBuild(r, &said); err != nil {
+	if _, err = showBuild(r, &said); err != nil {
 		fmt.Fprint(a.err, said.String())
 		return "", err
 	}
@@ -158,40 +127,22 @@ func (a *app) awaitBuild(r io.Reader) (id string, err error) {
 	return id, err
 }
 
-// showBuild shows a build as it goes on.
-func (a *app) showBuild(r io.Reader) (id string, err error) { return readBuild(r, a.out) }
-
-// readBuild writes what a build says, and returns the image's ID.
-func readBuild(r io.Reader, out io.Writer) (id string, err error) {
-	show := newProgress(out) // of a pull
-	defer show.end()
-	for decoder := json.NewDecoder(r); ; {
-		var m struct {
-			jsonstream.Message
-			Failed *buildFailure        `json:"errorDetail"`
-			Aux    *struct{ ID string } `json:"aux"`
-		}
-		switch err := decoder.Decode(&m); {
-		case errors.Is(err, io.EOF):
-			return id, nil
-		case err != nil:
-			return "", fmt.Errorf("read the progress: %w", err)
+// showBuild shows a build as it goes on, and returns the image's ID.
+func showBuild(r io.Reader, out io.Writer) (id string, err error) {
+	show := newProgress(out)
+	for m, err := range messages(r) {
+		switch {
 		case m.Failed != nil:
-			return "", exitError{max(m.Failed.Code, 1), &m.Failed.apiError}
+			return "", exitError{max(m.Failed.Code, 1), err}
+		case err != nil:
+			return "", err
 		case m.Aux != nil:
 			id = m.Aux.ID
-		case m.Stream != "":
-			fmt.Fprint(out, m.Stream)
 		default:
-			show.message(m.Message)
+			show(m.Message)
 		}
 	}
-}
-
-// buildFailure is the last line of a build that failed.
-type buildFailure struct {
-	apiError
-	Code int // exit status of the command that failed
+	return id, nil
 }
 
 // sendError is what went wrong in making the archive.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 
@@ -19,18 +20,12 @@ type Options struct {
 	Version string // of the program, for "cutaway version"
 	// Serve runs the daemon until ctx ends.
 	Serve func(ctx context.Context, o DaemonOptions) error
-	// Explain prints the plan of a container, as it came from the daemon.
-	Explain func(w io.Writer, plan []byte, o ExplainOptions) error
-	// ExplainError prints what the book says of an error; with no ID, which ones there are.
-	ExplainError func(w io.Writer, id string, o ExplainOptions) error
-	// Examine looks at this machine, and tells whether containers can run on it.
-	Examine func(w io.Writer, o DoctorOptions) (healthy bool, err error)
 }
 
 // Run performs one command line, without the program's name, on the standard streams, and returns the exit
 // status: see the package documentation. Errors are printed.
 func Run(args []string, o Options) int {
-	a := &app{Options: o, in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	a := &app{Options: o, client: newClient(), in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	root := a.root()
 	root.SetArgs(args)
 	return a.status(root.ExecuteContext(context.Background()))
@@ -39,28 +34,15 @@ func Run(args []string, o Options) int {
 // app is what all commands share.
 type app struct {
 	Options
-	in   *os.File
-	out  *os.File
-	err  io.Writer
-	host string
-	made *client
+	*client
+	in  *os.File
+	out *os.File
+	err io.Writer
 }
 
 // root lists all commands.
 func (a *app) root() *cobra.Command {
-	root := &cobra.Command{
-		Use:           "cutaway",
-		Short:         "A container engine that you can see through",
-		SilenceErrors: true, // Run prints them
-		SilenceUsage:  true,
-		Args:          unknownCommand,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	root.CompletionOptions.DisableDefaultCmd = true
-	root.PersistentFlags().Bool("help", false, "Print usage") // without -h, which is run's --hostname
-	root.PersistentFlags().StringVarP(&a.host, "host", "H", "", "the engine's socket (default $CUTAWAY_HOST or "+DefaultHost+")")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return exitError{125, usageError(c, err)} })
-	root.AddCommand(
+	root := group("cutaway", "A container engine that you can see through",
 		a.runCommand(), a.createCommand(), a.startCommand(), a.attachCommand(), a.execCommand(),
 		a.psCommand(), a.logsCommand(), a.inspectCommand(), a.portCommand(), a.explainCommand(),
 		a.stopCommand(), a.restartCommand(), a.killCommand(), a.removeCommand(), a.waitCommand(), a.renameCommand(),
@@ -71,41 +53,66 @@ func (a *app) root() *cobra.Command {
 		a.infoCommand(), a.versionCommand(), a.doctorCommand(), a.daemonCommand(),
 	)
 	root.AddCommand(a.groupCommands()...)
-	for _, c := range root.Commands() {
-		c.DisableFlagsInUseLine = true // "[OPTIONS]" is where they go
-	}
+	root.SilenceErrors = true // Run prints them
+	root.SilenceUsage = true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.PersistentFlags().Bool("help", false, "Print usage") // without -h, which is run's --hostname
+	root.PersistentFlags().StringVarP(&a.host, "host", "H", "", "the engine's socket (default $CUTAWAY_HOST or "+DefaultHost+")")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return exitError{125, usageError(c, err)} })
 	return root
 }
 
-func unknownCommand(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
+// command makes a command. How many operands it takes is what use says: those in brackets may be left out, and
+// after "..." there may be more.
+func command(use, short string, run func(ctx context.Context, args []string) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Args: operands,
+		DisableFlagsInUseLine: true, // "[OPTIONS]" is where they go
+		RunE:                  func(c *cobra.Command, args []string) error { return run(c.Context(), args) },
 	}
-	return fmt.Errorf("%q is not a cutaway command\nSee '%s --help'", args[0], c.CommandPath())
+}
+
+// operands compares the number of operands with a command's usage.
+func operands(c *cobra.Command, args []string) error {
+	least, most := 0, 0
+	for _, word := range strings.Fields(c.Use)[1:] {
+		switch {
+		case word == "[OPTIONS]":
+		case strings.HasSuffix(word, "...]"):
+			most = math.MaxInt
+		case strings.HasPrefix(word, "["):
+			most++
+		default:
+			least++
+			most++
+		}
+	}
+	switch {
+	case len(args) < least:
+		return usageError(c, fmt.Errorf("%q needs at least %d argument(s)", c.CommandPath(), least))
+	case len(args) > most:
+		return usageError(c, fmt.Errorf("%q takes at most %d argument(s)", c.CommandPath(), most))
+	}
+	return nil
+}
+
+// group is a command that only has others below it.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	g := &cobra.Command{Use: use, Short: short, DisableFlagsInUseLine: true}
+	g.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return usageError(c, fmt.Errorf("%q is not a cutaway command", args[0]))
+	}
+	g.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	g.AddCommand(commands...)
+	return g
 }
 
 // usageError adds where to look for help.
 func usageError(c *cobra.Command, err error) error {
 	return fmt.Errorf("%w\nSee '%s --help'", err, c.CommandPath())
-}
-
-// atLeast and exactly check the number of operands.
-func atLeast(n int) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) >= n {
-			return nil
-		}
-		return usageError(c, fmt.Errorf("%q needs at least %d argument(s)", c.CommandPath(), n))
-	}
-}
-
-func exactly(n int) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) == n {
-			return nil
-		}
-		return usageError(c, fmt.Errorf("%q needs %d argument(s)", c.CommandPath(), n))
-	}
 }
 
 // exitError is an exit status other than 1, with an error to print or nil if everything has been said.
@@ -142,19 +149,14 @@ func (a *app) status(err error) int {
 	return code
 }
 
-// each performs fn for every operand and prints the operand as docker does; one failure does not end the rest.
+// each performs fn for every operand; one failure does not end the rest.
 func (a *app) each(refs []string, fn func(ref string) error) error {
-	var failed bool
+	var failed error
 	for _, ref := range refs {
 		if err := fn(ref); err != nil {
 			a.status(err)
-			failed = true
-			continue
+			failed = exitError{code: 1}
 		}
-		fmt.Fprintln(a.out, ref)
 	}
-	if failed {
-		return exitError{code: 1}
-	}
-	return nil
+	return failed
 }

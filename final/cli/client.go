@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,47 +21,42 @@ import (
 // apiVersion is spoken without asking: Docker 27's, which every later engine still serves.
 const apiVersion = "v1.47"
 
-// client speaks to one daemon. Connections are kept and used again.
+// client speaks to one daemon. Connections are made when they are needed ("daemon" and "--help" need none), kept and
+// used again.
 type client struct {
-	network, address string // for net.Dial
-	host             string // as the user wrote it
-	http             *http.Client
+	host string // as the user wrote it; "" = what the environment says, or DefaultHost
+	http *http.Client
 }
 
-// client returns the app's client, made at its first use: "daemon" and "--help" need none.
-func (a *app) client() (*client, error) {
-	if a.made != nil {
-		return a.made, nil
-	}
-	host := a.host
-	if host == "" {
-		host = os.Getenv("CUTAWAY_HOST")
-	}
-	if host == "" {
-		host = DefaultHost
-	}
-	c, err := newClient(host)
-	a.made = c
-	return c, err
-}
-
-func newClient(host string) (*client, error) {
-	network, address, ok := strings.Cut(host, "://")
-	if !ok || address == "" || network != "unix" && network != "tcp" {
-		return nil, badHost.about(fmt.Errorf("%q is no host: unix:///PATH or tcp://ADDRESS:PORT is", host))
-	}
-	c := &client{network: network, address: address, host: host}
+func newClient() *client {
+	c := &client{}
 	c.http = &http.Client{Transport: &http.Transport{
 		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) },
 		DisableCompression: true,
 	}}
-	return c, nil
+	return c
+}
+
+// engine is where the daemon is.
+func (c *client) engine() string { return cmp.Or(c.host, os.Getenv("CUTAWAY_HOST"), DefaultHost) }
+
+// address is the same for net.Dial.
+func (c *client) address() (network, address string, err error) {
+	network, address, ok := strings.Cut(c.engine(), "://")
+	if !ok || address == "" || network != "unix" && network != "tcp" {
+		err = badHost.about(fmt.Errorf("%q is no host: unix:///PATH or tcp://ADDRESS:PORT is", c.engine()))
+	}
+	return network, address, err
 }
 
 func (c *client) dial(ctx context.Context) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, c.network, c.address)
+	network, address, err := c.address()
 	if err != nil {
-		return nil, &dialError{c.host, err}
+		return nil, err
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, &dialError{c.engine(), err}
 	}
 	return conn, nil
 }
@@ -73,14 +69,14 @@ type dialError struct {
 
 // Error says what to look at.
 func (e *dialError) Error() string {
-	cause := e.err
-	if op := (*net.OpError)(nil); errors.As(cause, &op) {
+	cause, remedy := e.err, "is \"cutaway daemon\" running?"
+	if op, ok := errors.AsType[*net.OpError](cause); ok {
 		cause = op.Err
 	}
 	if errors.Is(cause, os.ErrPermission) {
-		return fmt.Sprintf("cannot connect to the engine at %s: %v; the socket is root's: use sudo", e.host, cause)
+		remedy = "the socket is root's: use sudo"
 	}
-	return fmt.Sprintf("cannot connect to the engine at %s: %v; is \"cutaway daemon\" running?", e.host, cause)
+	return fmt.Sprintf("cannot connect to the engine at %s: %v; %s", e.host, cause, remedy)
 }
 
 // Unwrap is what dial said.
@@ -105,8 +101,8 @@ func (e *apiError) Explain() (id, chapter string) { return e.ID, e.Chapter }
 
 // isNotFound reports whether the engine's answer is that there is no such thing.
 func isNotFound(err error) bool {
-	var api *apiError
-	return errors.As(err, &api) && api.Status == http.StatusNotFound
+	api, ok := errors.AsType[*apiError](err)
+	return ok && api.Status == http.StatusNotFound
 }
 
 // call is one request.
@@ -121,25 +117,25 @@ type call struct {
 func (c *client) request(ctx context.Context, what call) (*http.Request, error) {
 	target := url.URL{Scheme: "http", Host: "cutaway", Path: "/" + apiVersion + what.path, RawQuery: what.query.Encode()}
 	body, isTar := what.body.(io.Reader)
+	kind := "application/x-tar"
 	if what.body != nil && !isTar {
 		data, err := json.Marshal(what.body)
 		if err != nil {
 			return nil, fmt.Errorf("encode the request: %w", err)
 		}
-		body = bytes.NewReader(data)
+		body, kind = bytes.NewReader(data), "application/json"
 	}
 	r, err := http.NewRequestWithContext(ctx, what.method, target.String(), body)
-	if err == nil && what.auth != "" {
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", kind)
+	}
+	if what.auth != "" {
 		r.Header.Set(registry.AuthHeader, what.auth)
 	}
-	switch {
-	case err != nil:
-	case isTar:
-		r.Header.Set("Content-Type", "application/x-tar")
-	case body != nil:
-		r.Header.Set("Content-Type", "application/json")
-	}
-	return r, err
+	return r, nil
 }
 
 // send makes a request and returns the answer, whose body the caller closes, or the daemon's error.
@@ -149,8 +145,8 @@ func (c *client) send(ctx context.Context, what call) (*http.Response, error) {
 		return nil, err
 	}
 	answer, err := c.http.Do(r)
-	if dial := (*dialError)(nil); errors.As(err, &dial) {
-		return nil, dial // without net/http's "Get \"http://cutaway/…\":"
+	if told, ok := errors.AsType[explained](err); ok {
+		return nil, told // without net/http's "Get \"http://cutaway/…\":"
 	}
 	if err != nil {
 		return nil, err

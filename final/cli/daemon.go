@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os/signal"
 	"path/filepath"
@@ -25,12 +24,7 @@ type DaemonOptions struct {
 
 func (a *app) daemonCommand() *cobra.Command {
 	var o DaemonOptions
-	c := &cobra.Command{
-		Use:   "daemon [OPTIONS]",
-		Short: "Run the engine",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return a.daemon(c.Context(), o) },
-	}
+	c := command("daemon [OPTIONS]", "Run the engine", func(ctx context.Context, _ []string) error { return a.daemon(ctx, o) })
 	fs := c.Flags()
 	fs.StringArrayVarP(&o.Hosts, "host", "H", nil, "`socket` to listen on, unix:///PATH or tcp://ADDRESS:PORT; may be repeated (default EXEC-ROOT/cutaway.sock)")
 	fs.StringVar(&o.DataRoot, "data-root", "/var/lib/cutaway", "`directory` of images, containers and volumes")
@@ -44,9 +38,6 @@ func (a *app) daemonCommand() *cobra.Command {
 
 // daemon serves until SIGTERM or SIGINT.
 func (a *app) daemon(ctx context.Context, o DaemonOptions) error {
-	if a.Serve == nil {
-		return errors.New("this program is a client only")
-	}
 	if len(o.Hosts) == 0 { // DefaultHost, unless the engine's place is another one
 		o.Hosts = []string{"unix://" + filepath.Join(o.ExecRoot, "cutaway.sock")}
 	}

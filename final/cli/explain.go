@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,89 +9,63 @@ import (
 	"os"
 	"strings"
 
+	"cutaway/final/explain"
+	"cutaway/final/plan"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// ExplainOptions says how a plan is to be printed.
-type ExplainOptions struct {
-	JSON   bool
-	Script bool // as a script that does the same
-	Width  int  // columns of the terminal; 0 = it is none
-	Color  bool // it shows colours
-}
-
 func (a *app) explainCommand() *cobra.Command {
-	var o ExplainOptions
-	var isError bool
-	c := &cobra.Command{
-		Use:   "explain [OPTIONS] CONTAINER | explain --error [ID]",
-		Short: "Show the steps that made a container, and why; or what an error means",
-		Args: func(c *cobra.Command, args []string) error {
-			if isError && len(args) <= 1 {
-				return nil
-			}
-			return exactly(1)(c, args)
-		},
-		RunE: func(c *cobra.Command, args []string) error {
-			if o.JSON && o.Script || isError && (o.JSON || o.Script) {
+	var isError, isJSON, script bool
+	var c *cobra.Command
+	c = command("explain [OPTIONS] CONTAINER | explain --error [ID]", "Show the steps that made a container, and why; or what an error means",
+		func(ctx context.Context, args []string) error {
+			id := strings.Join(args, "")
+			switch {
+			case isJSON && script, isError && (isJSON || script):
 				return usageError(c, errors.New("--json, --script and --error exclude each other"))
+			case isError && id == "": // no daemon is needed: it may be the trouble
+				return explain.Errors(a.out, look(a.out))
+			case isError:
+				return explain.Error(a.out, id, look(a.out))
 			}
-			if isError {
-				return a.explainError(strings.Join(args, ""), o)
+			p, err := a.plan(ctx, "/containers/"+id)
+			switch {
+			case err != nil:
+				return err
+			case script:
+				return explain.Script(a.out, p)
+			case isJSON:
+				return explain.JSON(a.out, p)
 			}
-			return a.explain(c.Context(), args[0], o)
-		},
+			return explain.Text(a.out, p, look(a.out))
+		})
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 1 || isError && len(args) == 0 {
+			return nil
+		}
+		return usageError(c, fmt.Errorf("%q needs 1 argument", c.CommandPath()))
 	}
 	c.Flags().BoolVar(&isError, "error", false, "explain the error with this ID; without an ID, list them")
-	c.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
-	c.Flags().BoolVar(&o.Script, "script", false, "print a script that makes the same container by hand")
+	c.Flags().BoolVar(&isJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&script, "script", false, "print a script that makes the same container by hand")
 	return c
 }
 
-// explain fetches the plan of a container and prints it.
-func (a *app) explain(ctx context.Context, ref string, o ExplainOptions) error {
-	plan, err := a.plan(ctx, "/containers/"+ref)
-	if err != nil {
-		return err
-	}
-	return a.printPlan(a.out, plan, o)
-}
-
 // plan fetches the plan of a container or an exec.
-func (a *app) plan(ctx context.Context, of string) (plan json.RawMessage, err error) {
-	c, err := a.client()
-	if err != nil {
-		return nil, err
-	}
-	err = c.do(ctx, call{method: "GET", path: of + "/plan"}, &plan)
-	return plan, err
+func (a *app) plan(ctx context.Context, of string) (p *plan.Plan, err error) {
+	err = a.do(ctx, call{method: "GET", path: of + "/plan"}, &p)
+	return p, err
 }
 
-// printPlan leaves the explanation to whom it belongs.
-func (a *app) printPlan(w io.Writer, plan json.RawMessage, o ExplainOptions) error {
-	if a.Explain == nil {
-		_, err := fmt.Fprintf(w, "%s\n", plan)
-		return err
-	}
-	return a.Explain(w, plan, o.on(w))
-}
-
-// on adds what the terminal can do, if w is one.
-func (o ExplainOptions) on(w io.Writer) ExplainOptions {
+// look is what the terminal can show, if w is one.
+func look(w io.Writer) (o explain.Options) {
 	if f, ok := w.(*os.File); ok {
 		o.Width = terminalWidth(f)
 	}
 	o.Color = o.Width > 0 && os.Getenv("NO_COLOR") == ""
 	return o
-}
-
-// explainError prints a section of the page of errors. No daemon is needed: it may be the trouble.
-func (a *app) explainError(id string, o ExplainOptions) error {
-	if a.ExplainError == nil {
-		return errors.New("this program has no book in it")
-	}
-	return a.ExplainError(a.out, id, o.on(a.out))
 }
 
 // planFlags are what "run" can do with a plan but to perform it.
@@ -119,30 +92,33 @@ func (f *planFlags) check() error {
 	return nil
 }
 
+// perform makes and runs a container with run, or does with its plan what the flags say.
+func (a *app) perform(ctx context.Context, spec runSpec, run func(context.Context, runSpec) error) error {
+	switch {
+	case spec.plan.dryRun:
+		return a.dryRun(ctx, spec)
+	case spec.plan.explain:
+		return a.runExplained(ctx, spec, run)
+	}
+	return run(ctx, spec)
+}
+
 // dryRun makes a container, asks what would start it, and removes it again.
-func (a *app) dryRun(ctx context.Context, spec runSpec, o ExplainOptions) error {
+func (a *app) dryRun(ctx context.Context, spec runSpec) error {
 	spec.req.HostConfig.AutoRemove = false
 	id, err := a.create(ctx, spec.flags, spec.req)
 	if err != nil {
 		return exitError{125, err}
 	}
-	err = a.explain(ctx, id, o)
-	return errors.Join(err, a.discard(ctx, id))
-}
-
-// perform makes and runs a container with run, or does with its plan what the flags say.
-func (a *app) perform(ctx context.Context, spec runSpec, run func(context.Context, runSpec) error) error {
-	f := spec.plan
-	if err := f.check(); err != nil {
-		return exitError{125, err}
-	}
+	p, err := a.plan(ctx, "/containers/"+id)
 	switch {
-	case f.dryRun:
-		return a.dryRun(ctx, spec, ExplainOptions{Script: f.script})
-	case f.explain:
-		return a.runExplained(ctx, spec, run)
+	case err != nil:
+	case spec.plan.script:
+		err = explain.Script(a.out, p)
+	default:
+		err = explain.Text(a.out, p, look(a.out))
 	}
-	return run(ctx, spec)
+	return errors.Join(err, a.discard(ctx, id))
 }
 
 // runExplained runs a container and prints its plan when it has ended, or could
@@ -151,35 +127,37 @@ func (a *app) runExplained(ctx context.Context, spec runSpec, run func(context.C
 	remove := spec.req.HostConfig.AutoRemove
 	spec.req.HostConfig.AutoRemove = false
 	var id string
-	var plan json.RawMessage
+	var p *plan.Plan
 	var failed error
 	start := spec.start.do
 	spec.start.do = func(ctx context.Context, made string) error {
 		err := start(ctx, made)
 		id = made
-		plan, failed = a.plan(ctx, "/containers/"+id)
+		p, failed = a.plan(ctx, "/containers/"+id)
 		return err
 	}
 	err := run(ctx, spec)
-	if plan != nil {
-		failed = a.printPlan(a.err, plan, ExplainOptions{})
+	if p != nil {
+		failed = explain.Text(a.err, p, look(a.err))
 	}
 	if remove && id != "" {
 		failed = errors.Join(failed, a.discard(ctx, id))
 	}
-	if failed != nil {
-		fmt.Fprintf(a.err, "cutaway: explain: %v\n", failed)
-	}
+	a.notExplained(failed)
 	return err
 }
 
-// explainExec prints the steps of an exec that has ended. Its exit status is what the user asked for; so a failure
-// here is only told.
+// explainExec prints the steps of an exec that has ended.
 func (a *app) explainExec(ctx context.Context, id string) {
-	plan, err := a.plan(ctx, "/exec/"+id)
+	p, err := a.plan(ctx, "/exec/"+id)
 	if err == nil {
-		err = a.printPlan(a.err, plan, ExplainOptions{})
+		err = explain.Text(a.err, p, look(a.err))
 	}
+	a.notExplained(err)
+}
+
+// notExplained only tells of an error: the exit status of what ran is what the user asked for.
+func (a *app) notExplained(err error) {
 	if err != nil {
 		fmt.Fprintf(a.err, "cutaway: explain: %v\n", err)
 	}
@@ -187,9 +165,5 @@ func (a *app) explainExec(ctx context.Context, id string) {
 
 // discard removes a container with its nameless volumes.
 func (a *app) discard(ctx context.Context, id string) error {
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
-	return c.do(ctx, call{method: "DELETE", path: "/containers/" + id, query: url.Values{"v": {"1"}}}, nil)
+	return a.do(ctx, call{method: "DELETE", path: "/containers/" + id, query: url.Values{"v": {"1"}}}, nil)
 }

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,10 +21,8 @@ type createFlags struct {
 	config container.Config
 	host   container.HostConfig
 
-	entrypoint string
-	env        []string // of -e
-	envFiles   []string
-	attach     []string // of -a
+	environmentFlags
+	attach []string // of -a
 }
 
 // bind declares docker's flags of "run" and "create", group by group. They end at the image: what follows
@@ -45,9 +41,11 @@ func (f *createFlags) bind(fs *pflag.FlagSet) {
 }
 
 func (f *createFlags) bindProcess(fs *pflag.FlagSet) {
-	fs.StringArrayVarP(&f.env, "env", "e", nil, "set `NAME=VALUE` in the environment; NAME alone takes it from here")
-	fs.StringArrayVar(&f.envFiles, "env-file", nil, "read environment variables from a `file`")
-	fs.StringVar(&f.entrypoint, "entrypoint", "", "replace the image's entrypoint")
+	f.environmentFlags.bind(fs)
+	fs.Func("entrypoint", "replace the image's `entrypoint`; an empty one takes it away", func(s string) error {
+		f.config.Entrypoint = []string{s}
+		return nil
+	})
 	fs.StringVarP(&f.config.User, "user", "u", "", "`NAME|UID[:GROUP|GID]`")
 	fs.StringArrayVar(&f.host.GroupAdd, "group-add", nil, "one more `group`")
 	fs.StringVarP(&f.config.WorkingDir, "workdir", "w", "", "working directory in the container")
@@ -127,9 +125,7 @@ func (f *createFlags) bindIsolation(fs *pflag.FlagSet) {
 }
 
 func (f *createFlags) bindStorage(fs *pflag.FlagSet) {
-	fs.FuncP("volume", "v", "`[SOURCE:]TARGET[:ro]`; SOURCE is a path of the host or a volume's name", func(s string) error {
-		return f.volume(s)
-	})
+	fs.FuncP("volume", "v", "`[SOURCE:]TARGET[:ro]`; SOURCE is a path of the host or a volume's name", f.volume)
 	fs.Func("tmpfs", "`PATH[:OPTIONS]`, a file system in memory", func(s string) error {
 		path, options, _ := strings.Cut(s, ":")
 		put(&f.host.Tmpfs, path, options)
@@ -144,10 +140,7 @@ func (f *createFlags) volume(s string) error {
 		if !filepath.IsAbs(s) {
 			return fmt.Errorf("%q is not an absolute path", s)
 		}
-		if f.config.Volumes == nil {
-			f.config.Volumes = map[string]struct{}{}
-		}
-		f.config.Volumes[s] = struct{}{}
+		put(&f.config.Volumes, s, struct{}{})
 		return nil
 	}
 	if source == "." || source == ".." || strings.HasPrefix(source, "./") || strings.HasPrefix(source, "../") {
@@ -162,9 +155,9 @@ func (f *createFlags) volume(s string) error {
 }
 
 // put stores into a map that may not be there yet.
-func put(m *map[string]string, key, value string) {
+func put[M ~map[K]V, K comparable, V any](m *M, key K, value V) {
 	if *m == nil {
-		*m = map[string]string{}
+		*m = M{}
 	}
 	(*m)[key] = value
 }
@@ -198,37 +191,36 @@ func parseDevice(s string) (container.DeviceMapping, error) {
 	return d, nil
 }
 
-// environment puts the files' variables before those of -e, which win.
-func (f *createFlags) environment() ([]string, error) {
+// environmentFlags are where variables come from.
+type environmentFlags struct{ env, files []string }
+
+func (f *environmentFlags) bind(fs *pflag.FlagSet) {
+	fs.StringArrayVarP(&f.env, "env", "e", nil, "set `NAME=VALUE` in the environment; NAME alone takes it from here")
+	fs.StringArrayVar(&f.files, "env-file", nil, "read environment variables from a `file`")
+}
+
+// environment puts the files' variables before those of -e, which win. Those without "=" have the value that they
+// have here, or are left out.
+func (f *environmentFlags) environment() (found []string, err error) {
 	var all []string
-	for _, name := range f.envFiles {
+	for _, name := range f.files {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}
-		lines := bufio.NewScanner(bytes.NewReader(data))
-		for lines.Scan() {
-			line := strings.TrimLeft(lines.Text(), " \t")
+		for line := range strings.Lines(string(data)) {
+			line = strings.TrimLeft(strings.TrimRight(line, "\r\n"), " \t")
 			if line != "" && !strings.HasPrefix(line, "#") {
 				all = append(all, line)
 			}
 		}
-		if err := lines.Err(); err != nil {
-			return nil, fmt.Errorf("read %q: %w", name, err)
-		}
 	}
-	return fromHere(append(all, f.env...)), nil
-}
-
-// fromHere gives variables without "=" the value that they have here; those that have none here are left out.
-func fromHere(variables []string) []string {
-	var found []string
-	for _, v := range variables {
+	for _, v := range append(all, f.env...) {
 		if strings.Contains(v, "=") {
 			found = append(found, v)
 		} else if value, ok := os.LookupEnv(v); ok {
 			found = append(found, v+"="+value)
 		}
 	}
-	return found
+	return found, nil
 }

@@ -8,7 +8,30 @@ import (
 	"strings"
 	"text/tabwriter"
 	"text/template"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/pflag"
 )
+
+// listFlags are the flags of all commands that print a list.
+type listFlags struct {
+	quiet, noTrunc bool
+	format         string
+}
+
+func (f *listFlags) bind(fs *pflag.FlagSet) {
+	fs.BoolVarP(&f.quiet, "quiet", "q", false, "show IDs only")
+	fs.BoolVar(&f.noTrunc, "no-trunc", false, "show everything in full")
+	fs.StringVar(&f.format, "format", "", "\"json\", \"table TEMPLATE\" or a Go template")
+}
+
+// id is an ID as it is shown.
+func (f listFlags) id(id string) string {
+	if f.noTrunc {
+		return id
+	}
+	return shortID(id)
+}
 
 // row is a line of a table: what docker calls the field ({{.Names}}), and its text.
 type row map[string]string
@@ -25,12 +48,13 @@ type column struct {
 }
 
 // write prints the table in docker's formats: "" and "table" for columns, "json", "table TEMPLATE" and "TEMPLATE".
-func (t table) write(w io.Writer, format string) error {
-	if format == "" || format == "table" {
+func (t table) write(w io.Writer, f listFlags) error {
+	format := f.format
+	switch {
+	case format == "" && f.quiet:
+		format = "{{.ID}}"
+	case format == "" || format == "table":
 		format = "table " + t.defaultTemplate()
-	}
-	if format == "json" {
-		format = "{{json .}}"
 	}
 	source, columns := strings.CutPrefix(format, "table ")
 	tmpl, err := parseTemplate(source)
@@ -79,24 +103,37 @@ func (t table) titles() row {
 	return titles
 }
 
-// parseTemplate knows docker's functions. "\t" and "\n" may be written with a backslash, as a shell leaves them.
+// parseTemplate knows docker's functions, bytes, and "json" for a value as a whole. "\t" and "\n" may be written with a
+// backslash, as a shell leaves them.
 func parseTemplate(source string) (*template.Template, error) {
+	if source == "json" {
+		source = "{{json .}}"
+	}
 	source = strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(source)
 	tmpl, err := template.New("format").Option("missingkey=error").Funcs(template.FuncMap{
+		"bytes":    func(n int64) string { return units.BytesSize(float64(n)) },
 		"json":     toJSON,
 		"join":     join,
 		"split":    strings.Split,
 		"lower":    strings.ToLower,
 		"upper":    strings.ToUpper,
-		"title":    title,
+		"title":    func(s string) string { return strings.ToUpper(truncate(s, 1)) + s[len(truncate(s, 1)):] },
 		"truncate": truncate,
-		"pad":      pad,
+		"pad": func(s string, before, after int) string {
+			return strings.Repeat(" ", before) + s + strings.Repeat(" ", after)
+		},
 	}).Parse(source)
 	if err != nil {
 		return nil, fmt.Errorf("--format: %w", err)
 	}
 	return tmpl, nil
 }
+
+// shortID is the first twelve digits, without the name of the hash.
+func shortID(id string) string { return truncate(strings.TrimPrefix(id, "sha256:"), 12) }
+
+// humanSize is so many bytes, to three digits.
+func humanSize(n int64) string { return units.HumanSizeWithPrecision(float64(n), 3) }
 
 func toJSON(v any) (string, error) {
 	var b bytes.Buffer
@@ -121,13 +158,6 @@ func join(list any, separator string) string {
 	return fmt.Sprint(list)
 }
 
-func title(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
 // truncate keeps the first n characters.
 func truncate(s string, n int) string {
 	if r := []rune(s); n >= 0 && len(r) > n {
@@ -142,8 +172,4 @@ func ellipsis(s string, n int) string {
 		return s
 	}
 	return truncate(s, n-1) + "…"
-}
-
-func pad(s string, before, after int) string {
-	return strings.Repeat(" ", before) + s + strings.Repeat(" ", after)
 }

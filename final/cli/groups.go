@@ -9,28 +9,19 @@ import (
 // groupCommands are the commands under the names that they have had in docker since 2017, such as "image ls".
 func (a *app) groupCommands() []*cobra.Command {
 	return []*cobra.Command{
-		group("container", "Manage containers",
+		group("container COMMAND", "Manage containers",
 			a.attachCommand(), a.commitCommand(), a.createCommand(), a.diffCommand(), a.execCommand(), a.exportCommand(),
 			typed(a.inspectCommand(), "container"), a.killCommand(), a.logsCommand(), as("ls", a.psCommand()), a.pauseCommand(),
-			a.portCommand(), a.containerPruneCommand(), a.renameCommand(), a.restartCommand(), a.removeCommand(), a.runCommand(),
-			a.startCommand(), a.stopCommand(), a.unpauseCommand(), a.waitCommand()),
-		group("image", "Manage images",
+			a.portCommand(), a.pruneCommand("Remove all containers that do not run", "containers"), a.renameCommand(), a.restartCommand(),
+			a.removeCommand(), a.runCommand(), a.startCommand(), a.stopCommand(), a.unpauseCommand(), a.waitCommand()),
+		group("image COMMAND", "Manage images",
 			a.buildCommand(), a.historyCommand(), a.importCommand(), typed(a.inspectCommand(), "image"), a.loadCommand(),
-			as("ls", a.imagesCommand()), a.imagePruneCommand(), a.pullCommand(), a.pushCommand(), as("rm", a.removeImageCommand()),
-			a.saveCommand(), a.tagCommand()),
-		group("system", "Manage the engine",
-			a.usageCommand(), a.infoCommand(), a.systemPruneCommand()),
+			as("ls", a.imagesCommand()), a.pruneCommand("Remove images that nobody needs", "images"), a.pullCommand(), a.pushCommand(),
+			as("rm", a.removeImageCommand()), a.saveCommand(), a.tagCommand()),
+		group("system COMMAND", "Manage the engine",
+			a.usageCommand(), a.infoCommand(),
+			a.pruneCommand("Remove everything that nobody needs", "containers", "networks", "volumes", "images")),
 	}
-}
-
-func group(name, short string, commands ...*cobra.Command) *cobra.Command {
-	g := &cobra.Command{Use: name + " COMMAND", Short: short, Args: unknownCommand}
-	g.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
-	g.AddCommand(commands...)
-	for _, c := range commands {
-		c.DisableFlagsInUseLine = true
-	}
-	return g
 }
 
 // as gives a command another name.

@@ -10,25 +10,20 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// post performs a request without an answer for a container.
-func (a *app) post(ctx context.Context, ref, verb string, query url.Values) error {
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
-	return c.do(ctx, call{method: "POST", path: "/containers/" + ref + "/" + verb, query: query}, nil)
-}
-
-// verbCommand is a command that does one thing to each of its operands.
-func (a *app) verbCommand(use, short string, do func(ctx context.Context, ref string) error) *cobra.Command {
-	return &cobra.Command{
-		Use:   use,
-		Short: short,
-		Args:  atLeast(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.each(args, func(ref string) error { return do(c.Context(), ref) })
-		},
-	}
+// verbCommand is a command that makes one request for each of its operands, which is the %s in its path, and prints
+// the operands for which that went well.
+func (a *app) verbCommand(use, short string, what call) *cobra.Command {
+	return command(use, short, func(ctx context.Context, args []string) error {
+		return a.each(args, func(ref string) error {
+			one := what
+			one.path = fmt.Sprintf(what.path, ref)
+			if err := a.do(ctx, one, nil); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(a.out, ref)
+			return err
+		})
+	})
 }
 
 func (a *app) stopCommand() *cobra.Command {
@@ -41,81 +36,52 @@ func (a *app) restartCommand() *cobra.Command {
 
 // timedCommand is stop or restart. Without -t the container's own --stop-timeout counts, or the daemon's.
 func (a *app) timedCommand(verb, short string) *cobra.Command {
-	var seconds int
-	var signal string
-	var c *cobra.Command
-	c = a.verbCommand(verb+" [OPTIONS] CONTAINER [CONTAINER...]", short, func(ctx context.Context, ref string) error {
-		query := url.Values{}
-		set(query, "signal", signal)
-		if c.Flags().Changed("timeout") || c.Flags().Changed("time") {
-			query.Set("t", strconv.Itoa(seconds))
-		}
-		return a.post(ctx, ref, verb, query)
-	})
-	c.Flags().IntVarP(&seconds, "timeout", "t", 0, "`seconds` to wait before killing")
-	c.Flags().IntVar(&seconds, "time", 0, "the same as --timeout")
+	query := url.Values{}
+	c := a.verbCommand(verb+" [OPTIONS] CONTAINER [CONTAINER...]", short, call{method: "POST", path: "/containers/%s/" + verb, query: query})
+	seconds := func(s string) error {
+		query.Set("t", s)
+		_, err := strconv.Atoi(s)
+		return err
+	}
+	c.Flags().FuncP("timeout", "t", "`seconds` to wait before killing", seconds)
+	c.Flags().Func("time", "the same as --timeout", seconds)
 	c.Flags().Lookup("time").Hidden = true
-	c.Flags().StringVarP(&signal, "signal", "s", "", "signal to send first")
+	c.Flags().FuncP("signal", "s", "`signal` to send first", text(query, "signal"))
 	return c
 }
 
 func (a *app) killCommand() *cobra.Command {
-	var signal string
+	query := url.Values{}
 	c := a.verbCommand("kill [OPTIONS] CONTAINER [CONTAINER...]", "Send a signal to the first process of containers",
-		func(ctx context.Context, ref string) error {
-			query := url.Values{}
-			set(query, "signal", signal)
-			return a.post(ctx, ref, "kill", query)
-		})
-	c.Flags().StringVarP(&signal, "signal", "s", "", "signal to send (default KILL)")
+		call{method: "POST", path: "/containers/%s/kill", query: query})
+	c.Flags().FuncP("signal", "s", "`signal` to send (default KILL)", text(query, "signal"))
 	return c
 }
 
 func (a *app) pauseCommand() *cobra.Command {
 	return a.verbCommand("pause CONTAINER [CONTAINER...]", "Freeze all processes of containers",
-		func(ctx context.Context, ref string) error { return a.post(ctx, ref, "pause", nil) })
+		call{method: "POST", path: "/containers/%s/pause"})
 }
 
 func (a *app) unpauseCommand() *cobra.Command {
 	return a.verbCommand("unpause CONTAINER [CONTAINER...]", "Thaw all processes of containers",
-		func(ctx context.Context, ref string) error { return a.post(ctx, ref, "unpause", nil) })
+		call{method: "POST", path: "/containers/%s/unpause"})
 }
 
 func (a *app) removeCommand() *cobra.Command {
-	var force, volumes bool
+	query := url.Values{}
 	c := a.verbCommand("rm [OPTIONS] CONTAINER [CONTAINER...]", "Remove containers",
-		func(ctx context.Context, ref string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			query := on(map[string]bool{"force": force, "v": volumes})
-			return c.do(ctx, call{method: "DELETE", path: "/containers/" + ref, query: query}, nil)
-		})
-	c.Flags().BoolVarP(&force, "force", "f", false, "kill it first if it runs")
-	c.Flags().BoolVarP(&volumes, "volumes", "v", false, "remove its volumes that have no name")
+		call{method: "DELETE", path: "/containers/%s", query: query})
+	c.Flags().BoolFuncP("force", "f", "kill it first if it runs", yes(query, "force"))
+	c.Flags().BoolFuncP("volumes", "v", "remove its volumes that have no name", yes(query, "v"))
 	return c
 }
 
 func (a *app) waitCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "wait CONTAINER [CONTAINER...]",
-		Short: "Wait until containers have ended and print their exit codes",
-		Args:  atLeast(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			var failed bool
-			for _, ref := range args {
-				if err := a.printExit(c.Context(), ref); err != nil {
-					a.status(err)
-					failed = true
-				}
-			}
-			if failed {
-				return exitError{code: 1}
-			}
-			return nil
-		},
-	}
+	return command("wait CONTAINER [CONTAINER...]", "Wait until containers have ended and print their exit codes",
+		func(ctx context.Context, args []string) error {
+			return a.each(args, func(ref string) error { return a.printExit(ctx, ref) })
+		})
 }
 
 func (a *app) printExit(ctx context.Context, ref string) error {
@@ -132,12 +98,7 @@ func (a *app) printExit(ctx context.Context, ref string) error {
 }
 
 func (a *app) renameCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "rename CONTAINER NAME",
-		Short: "Give a container another name",
-		Args:  exactly(2),
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.post(c.Context(), args[0], "rename", url.Values{"name": {args[1]}})
-		},
-	}
+	return command("rename CONTAINER NAME", "Give a container another name", func(ctx context.Context, args []string) error {
+		return a.do(ctx, call{method: "POST", path: "/containers/" + args[0] + "/rename", query: url.Values{"name": {args[1]}}}, nil)
+	})
 }

@@ -82,12 +82,8 @@ type loginFlags struct {
 
 func (a *app) loginCommand() *cobra.Command {
 	var f loginFlags
-	c := &cobra.Command{
-		Use:   "login [OPTIONS] [SERVER]",
-		Short: "Log in to a registry",
-		Args:  cobra.MaximumNArgs(1),
-		RunE:  func(c *cobra.Command, args []string) error { return a.login(c.Context(), f, strings.Join(args, "")) },
-	}
+	c := command("login [OPTIONS] [SERVER]", "Log in to a registry",
+		func(ctx context.Context, args []string) error { return a.login(ctx, f, strings.Join(args, "")) })
 	c.Flags().StringVarP(&f.user, "username", "u", "", "user name")
 	c.Flags().StringVarP(&f.password, "password", "p", "", "password, which others on this machine then see")
 	c.Flags().BoolVar(&f.stdin, "password-stdin", false, "read the password from standard input")
@@ -106,12 +102,8 @@ func (a *app) login(ctx context.Context, f loginFlags, server string) error {
 		return err
 	}
 	auth.ServerAddress = key
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
 	var done registry.AuthResponse
-	if err := c.do(ctx, call{method: "POST", path: "/auth", body: forEngine(auth)}, &done); err != nil {
+	if err := a.do(ctx, call{method: "POST", path: "/auth", body: forEngine(auth)}, &done); err != nil {
 		return err
 	}
 	if done.IdentityToken != "" {
@@ -167,25 +159,20 @@ func (a *app) askLogin(f loginFlags, file *configfile.ConfigFile, key string) (a
 }
 
 func (a *app) logoutCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "logout [SERVER]",
-		Short: "Forget the credentials for a registry",
-		Args:  cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			file, err := dockerConfig()
-			if err != nil {
-				return err
-			}
-			key := hostKey(strings.Join(args, ""))
-			if have, err := file.GetAuthConfig(key); err == nil && have.Username+have.IdentityToken == "" {
-				fmt.Fprintf(a.out, "Not logged in to %s\n", key)
-				return nil
-			}
-			fmt.Fprintf(a.out, "Removing login credentials for %s\n", key)
-			if err := file.GetCredentialsStore(key).Erase(key); err != nil {
-				return badLogin.about(fmt.Errorf("forget the credentials: %w", err))
-			}
+	return command("logout [SERVER]", "Forget the credentials for a registry", func(_ context.Context, args []string) error {
+		file, err := dockerConfig()
+		if err != nil {
+			return err
+		}
+		key := hostKey(strings.Join(args, ""))
+		if have, err := file.GetAuthConfig(key); err == nil && have.Username+have.IdentityToken == "" {
+			fmt.Fprintf(a.out, "Not logged in to %s\n", key)
 			return nil
-		},
-	}
+		}
+		fmt.Fprintf(a.out, "Removing login credentials for %s\n", key)
+		if err := file.GetCredentialsStore(key).Erase(key); err != nil {
+			return badLogin.about(fmt.Errorf("forget the credentials: %w", err))
+		}
+		return nil
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -12,52 +13,30 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// logsFlags are the flags of logs.
-type logsFlags struct {
-	follow, timestamps bool
-	tail, since, until string
-}
-
 func (a *app) logsCommand() *cobra.Command {
-	var f logsFlags
-	c := &cobra.Command{
-		Use:   "logs [OPTIONS] CONTAINER",
-		Short: "Print what a container has written",
-		Args:  exactly(1),
-		RunE:  func(c *cobra.Command, args []string) error { return a.logs(c.Context(), args[0], f) },
-	}
-	fs := c.Flags()
-	fs.BoolVarP(&f.follow, "follow", "f", false, "go on until the container ends")
-	fs.BoolVarP(&f.timestamps, "timestamps", "t", false, "show when each line was written")
-	fs.StringVarP(&f.tail, "tail", "n", "all", "`lines` from the end")
-	fs.StringVar(&f.since, "since", "", "not before a `time`: 2026-01-02T15:04:05, or 10m for ten minutes ago")
-	fs.StringVar(&f.until, "until", "", "not after a `time`")
-	return c
-}
-
-func (a *app) logs(ctx context.Context, ref string, f logsFlags) error {
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
-	query := on(map[string]bool{"stdout": true, "stderr": true, "follow": f.follow, "timestamps": f.timestamps})
-	query.Set("tail", f.tail)
-	for name, value := range map[string]string{"since": f.since, "until": f.until} {
-		if value == "" {
-			continue
-		}
-		stamp, err := timestamp(value, time.Now())
+	query := url.Values{"stdout": {"1"}, "stderr": {"1"}}
+	c := command("logs [OPTIONS] CONTAINER", "Print what a container has written", func(ctx context.Context, args []string) error {
+		answer, err := a.send(ctx, call{method: "GET", path: "/containers/" + args[0] + "/logs", query: query})
 		if err != nil {
-			return fmt.Errorf("--%s: %w", name, err)
+			return err
 		}
-		query.Set(name, stamp)
+		defer answer.Body.Close()
+		return a.printLogs(answer)
+	})
+	fs := c.Flags()
+	fs.BoolFuncP("follow", "f", "go on until the container ends", yes(query, "follow"))
+	fs.BoolFuncP("timestamps", "t", "show when each line was written", yes(query, "timestamps"))
+	fs.FuncP("tail", "n", "`lines` from the end (default all)", text(query, "tail"))
+	for name, usage := range map[string]string{
+		"since": "not before a `time`: 2026-01-02T15:04:05, or 10m for ten minutes ago", "until": "not after a `time`",
+	} {
+		fs.Func(name, usage, func(s string) error {
+			stamp, err := timestamp(s, time.Now())
+			query.Set(name, stamp)
+			return err
+		})
 	}
-	answer, err := c.send(ctx, call{method: "GET", path: "/containers/" + ref + "/logs", query: query})
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	return a.printLogs(answer)
+	return c
 }
 
 // printLogs asks the header whether two streams are in one: a container with a terminal has but one.

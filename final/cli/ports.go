@@ -51,10 +51,7 @@ func cutAny(s string, separators ...string) (before, after string, found bool) {
 }
 
 func (f *createFlags) expose(port network.Port) {
-	if f.config.ExposedPorts == nil {
-		f.config.ExposedPorts = network.PortSet{}
-	}
-	f.config.ExposedPorts[port] = struct{}{}
+	put(&f.config.ExposedPorts, port, struct{}{})
 }
 
 // publish reads one -p:
@@ -80,13 +77,10 @@ func (f *createFlags) publish(s string) error {
 	if err != nil {
 		return fmt.Errorf("publish %s: %w", s, err)
 	}
-	if f.host.PortBindings == nil {
-		f.host.PortBindings = network.PortMap{}
-	}
 	for i := 0; i <= int(target.End())-int(target.Start()); i++ {
 		port, _ := network.PortFrom(target.Start()+uint16(i), target.Proto())
 		f.expose(port)
-		f.host.PortBindings[port] = append(f.host.PortBindings[port], network.PortBinding{HostIP: ip, HostPort: hosts[i]})
+		put(&f.host.PortBindings, port, append(f.host.PortBindings[port], network.PortBinding{HostIP: ip, HostPort: hosts[i]}))
 	}
 	return nil
 }

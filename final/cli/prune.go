@@ -16,15 +16,43 @@ import (
 
 // pruneFlags are the flags of all kinds of prune.
 type pruneFlags struct {
-	all, force bool
-	filters    []string
+	all, volumes, force bool
+	filters             []string
 }
 
-func (f *pruneFlags) bind(c *cobra.Command) *cobra.Command {
-	c.Args = cobra.NoArgs
+// pruneCommand removes the things of some kinds that nobody needs; volumes only if --volumes says so.
+func (a *app) pruneCommand(short string, kinds ...string) *cobra.Command {
+	var f pruneFlags
+	c := command("prune [OPTIONS]", short, func(ctx context.Context, _ []string) error {
+		if !f.volumes {
+			kinds = slices.DeleteFunc(kinds, func(kind string) bool { return kind == "volumes" })
+		}
+		return a.prune(ctx, f, kinds)
+	})
 	c.Flags().BoolVarP(&f.force, "force", "f", false, "do not ask")
 	c.Flags().StringArrayVar(&f.filters, "filter", nil, "remove only `KEY=VALUE`, for example until=24h")
+	if slices.Contains(kinds, "images") {
+		c.Flags().BoolVarP(&f.all, "all", "a", false, "also images with a name that no container was made from")
+	}
+	if slices.Contains(kinds, "volumes") {
+		c.Flags().BoolVar(&f.volumes, "volumes", false, "also volumes without a name")
+	}
 	return c
+}
+
+// warning says what is removed of one kind.
+func (f pruneFlags) warning(kind string) string {
+	switch {
+	case kind == "containers":
+		return "all stopped containers"
+	case kind == "volumes":
+		return "all anonymous volumes not used by at least one container"
+	case kind == "networks":
+		return "all networks not used by at least one container"
+	case f.all:
+		return "all images without at least one container associated to them"
+	}
+	return "all dangling images"
 }
 
 // pruned is what all kinds of prune answer.
@@ -34,63 +62,14 @@ type pruned struct {
 	SpaceReclaimed                                     uint64 // bytes
 }
 
-func (a *app) imagePruneCommand() *cobra.Command {
-	var f pruneFlags
-	c := f.bind(&cobra.Command{
-		Use:   "prune [OPTIONS]",
-		Short: "Remove images that nobody needs",
-		RunE: func(c *cobra.Command, _ []string) error {
-			what := "all dangling images"
-			if f.all {
-				what = "all images without at least one container associated to them"
-			}
-			return a.prune(c.Context(), f, []string{what}, "images")
-		},
-	})
-	c.Flags().BoolVarP(&f.all, "all", "a", false, "also those with a name that no container was made from")
-	return c
-}
-
-func (a *app) containerPruneCommand() *cobra.Command {
-	var f pruneFlags
-	return f.bind(&cobra.Command{
-		Use:   "prune [OPTIONS]",
-		Short: "Remove all containers that do not run",
-		RunE: func(c *cobra.Command, _ []string) error {
-			return a.prune(c.Context(), f, []string{"all stopped containers"}, "containers")
-		},
-	})
-}
-
-func (a *app) systemPruneCommand() *cobra.Command {
-	var f pruneFlags
-	var volumes bool
-	c := f.bind(&cobra.Command{
-		Use:   "prune [OPTIONS]",
-		Short: "Remove everything that nobody needs",
-		RunE: func(c *cobra.Command, _ []string) error {
-			kinds := []string{"containers", "networks"}
-			what := []string{"all stopped containers", "all networks not used by at least one container"}
-			if volumes {
-				kinds, what = append(kinds, "volumes"), append(what, "all anonymous volumes not used by at least one container")
-			}
-			if f.all {
-				what = append(what, "all images without at least one container associated to them")
-			} else {
-				what = append(what, "all dangling images")
-			}
-			return a.prune(c.Context(), f, what, append(kinds, "images")...)
-		},
-	})
-	c.Flags().BoolVarP(&f.all, "all", "a", false, "also images with a name that no container was made from")
-	c.Flags().BoolVar(&volumes, "volumes", false, "also volumes without a name")
-	return c
-}
-
 // prune asks, has the engine remove each kind of thing, and tells what went.
-func (a *app) prune(ctx context.Context, f pruneFlags, what []string, kinds ...string) error {
+func (a *app) prune(ctx context.Context, f pruneFlags, kinds []string) error {
 	if !f.force {
-		fmt.Fprintf(a.out, "WARNING! This will remove:\n  - %s\n\nAre you sure you want to continue? [y/N] ", strings.Join(what, "\n  - "))
+		fmt.Fprint(a.out, "WARNING! This will remove:\n")
+		for _, kind := range kinds {
+			fmt.Fprintf(a.out, "  - %s\n", f.warning(kind))
+		}
+		fmt.Fprint(a.out, "\nAre you sure you want to continue? [y/N] ")
 		answer, _ := bufio.NewReader(a.in).ReadString('\n')
 		if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
 			return errors.New("prune has been cancelled")
@@ -110,19 +89,18 @@ func (a *app) prune(ctx context.Context, f pruneFlags, what []string, kinds ...s
 }
 
 func (a *app) pruneOne(ctx context.Context, f pruneFlags, kind string) (gone pruned, err error) {
-	c, err := a.client()
-	if err != nil {
-		return gone, err
+	filters := slices.Clip(f.filters)
+	if kind == "images" && f.all {
+		filters = append(filters, "dangling=false")
 	}
 	query := url.Values{}
-	filters := f.filters
-	if kind == "images" && f.all {
-		filters = append(slices.Clip(filters), "dangling=false")
+	read := filter(query)
+	for _, s := range filters {
+		if err := read(s); err != nil {
+			return gone, err
+		}
 	}
-	if err := setFilters(query, filters); err != nil {
-		return gone, err
-	}
-	err = c.do(ctx, call{method: "POST", path: "/" + kind + "/prune", query: query}, &gone)
+	err = a.do(ctx, call{method: "POST", path: "/" + kind + "/prune", query: query}, &gone)
 	if kind != "images" && isNotFound(err) {
 		err = nil // an engine without these has none to remove
 	}
@@ -138,17 +116,9 @@ func (a *app) showPruned(gone pruned) {
 			fmt.Fprintf(a.out, "Deleted %s:\n%s\n\n", list.title, strings.Join(list.names, "\n"))
 		}
 	}
-	if len(gone.ImagesDeleted) == 0 {
-		return
+	if len(gone.ImagesDeleted) > 0 {
+		fmt.Fprintln(a.out, "Deleted Images:")
+		a.showDeleted(gone.ImagesDeleted, "untagged: ", "deleted: ")
+		fmt.Fprintln(a.out)
 	}
-	fmt.Fprintln(a.out, "Deleted Images:")
-	for _, g := range gone.ImagesDeleted {
-		if g.Untagged != "" {
-			fmt.Fprintln(a.out, "untagged:", g.Untagged)
-		}
-		if g.Deleted != "" {
-			fmt.Fprintln(a.out, "deleted:", g.Deleted)
-		}
-	}
-	fmt.Fprintln(a.out)
 }

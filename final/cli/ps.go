@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
+	"maps"
+	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -15,119 +18,78 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// psFlags are the flags of ps.
-type psFlags struct {
-	all, quiet, noTrunc, latest, size bool
-	last                              int
-	filters                           []string
-	format                            string
-}
-
 func (a *app) psCommand() *cobra.Command {
-	var f psFlags
-	c := &cobra.Command{
-		Use:     "ps [OPTIONS]",
-		Aliases: []string{"ls", "list"},
-		Short:   "List containers",
-		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return a.ps(c.Context(), f) },
-	}
+	var f listFlags
+	query := url.Values{}
+	c := command("ps [OPTIONS]", "List containers", func(ctx context.Context, _ []string) error {
+		var list []container.Summary
+		if err := a.do(ctx, call{method: "GET", path: "/containers/json", query: query}, &list); err != nil {
+			return err
+		}
+		t := table{columns: containerColumns(query.Get("size") == "true")}
+		for _, ctr := range list {
+			t.rows = append(t.rows, f.container(ctr))
+		}
+		return t.write(a.out, f)
+	})
+	c.Aliases = []string{"ls", "list"}
 	fs := c.Flags()
-	fs.BoolVarP(&f.all, "all", "a", false, "show those that do not run, too")
-	fs.BoolVarP(&f.quiet, "quiet", "q", false, "show IDs only")
-	fs.BoolVar(&f.noTrunc, "no-trunc", false, "show everything in full")
-	fs.BoolVarP(&f.latest, "latest", "l", false, "show the newest one")
-	fs.BoolVarP(&f.size, "size", "s", false, "show sizes")
-	fs.IntVarP(&f.last, "last", "n", -1, "show the newest `n`")
-	fs.StringArrayVarP(&f.filters, "filter", "f", nil, "show only `KEY=VALUE`, for example status=exited")
-	fs.StringVar(&f.format, "format", "", "\"json\", \"table TEMPLATE\" or a Go template")
+	f.bind(fs)
+	fs.BoolFuncP("all", "a", "show those that do not run, too", yes(query, "all"))
+	fs.BoolFuncP("size", "s", "show sizes", yes(query, "size"))
+	fs.FuncP("filter", "f", "show only `KEY=VALUE`, for example status=exited", filter(query))
+	fs.FuncP("last", "n", "show the newest `n`", func(s string) error {
+		n, err := strconv.Atoi(s)
+		if n > 0 {
+			query.Set("limit", s)
+		}
+		return err
+	})
+	fs.BoolFuncP("latest", "l", "show the newest one", func(string) error {
+		query.Set("limit", "1")
+		return nil
+	})
 	return c
 }
 
-func (a *app) ps(ctx context.Context, f psFlags) error {
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
-	query := on(map[string]bool{"all": f.all, "size": f.size})
-	if f.latest {
-		f.last = 1
-	}
-	if f.last > 0 {
-		query.Set("limit", strconv.Itoa(f.last))
-	}
-	if err := setFilters(query, f.filters); err != nil {
-		return err
-	}
-	var list []container.Summary
-	if err := c.do(ctx, call{method: "GET", path: "/containers/json", query: query}, &list); err != nil {
-		return err
-	}
-	if f.quiet && f.format == "" {
-		for _, ctr := range list {
-			fmt.Fprintln(a.out, f.id(ctr.ID))
-		}
-		return nil
-	}
-	t := table{columns: f.columns()}
-	for _, ctr := range list {
-		t.rows = append(t.rows, f.row(ctr))
-	}
-	return t.write(a.out, f.format)
-}
-
-func (f psFlags) columns() []column {
+func containerColumns(size bool) []column {
 	return []column{
 		{"ID", "CONTAINER ID", true}, {"Image", "IMAGE", true}, {"Command", "COMMAND", true},
 		{"RunningFor", "CREATED", true}, {"Status", "STATUS", true}, {"Ports", "PORTS", true}, {"Names", "NAMES", true},
-		{"Size", "SIZE", f.size}, {"State", "STATE", false}, {"CreatedAt", "CREATED AT", false},
+		{"Size", "SIZE", size}, {"State", "STATE", false}, {"CreatedAt", "CREATED AT", false},
 		{"Labels", "LABELS", false}, {"Networks", "NETWORKS", false}, {"Mounts", "MOUNTS", false},
 	}
 }
 
-func (f psFlags) row(ctr container.Summary) row {
-	created := time.Unix(ctr.Created, 0)
-	command := strconv.Quote(ctr.Command)
-	image := ctr.Image
+// container is a row about a container.
+func (f listFlags) container(ctr container.Summary) row {
+	command, image := strconv.Quote(ctr.Command), ctr.Image
 	if !f.noTrunc {
 		command = strconv.Quote(ellipsis(ctr.Command, 20))
-		image = strings.TrimPrefix(image, "sha256:")
-		if image != ctr.Image {
-			image = truncate(image, 12)
+		if strings.HasPrefix(image, "sha256:") {
+			image = shortID(image)
 		}
 	}
 	var networks, mounts []string
 	if ctr.NetworkSettings != nil {
-		for name := range ctr.NetworkSettings.Networks {
-			networks = append(networks, name)
-		}
+		networks = slices.Sorted(maps.Keys(ctr.NetworkSettings.Networks))
 	}
-	slices.Sort(networks)
 	for _, m := range ctr.Mounts {
-		mounts = append(mounts, cmpOr(m.Name, m.Source))
+		mounts = append(mounts, cmp.Or(m.Name, m.Source))
 	}
+	created := time.Unix(ctr.Created, 0)
 	return row{
-		"ID": f.id(ctr.ID), "Image": image, "Command": command,
-		"RunningFor": ago(created), "CreatedAt": created.Format("2006-01-02 15:04:05 -0700 MST"),
+		"ID": f.id(ctr.ID), "Image": image, "Command": command, "RunningFor": ago(created), "CreatedAt": created.Format(createdAt),
 		"Status": ctr.Status, "State": string(ctr.State), "Ports": portList(ctr.Ports), "Names": containerNames(ctr.Names),
 		"Size": sizes(ctr), "Labels": labelList(ctr.Labels),
 		"Networks": strings.Join(networks, ","), "Mounts": strings.Join(mounts, ","),
 	}
 }
 
-func (f psFlags) id(id string) string {
-	if f.noTrunc {
-		return id
-	}
-	return shortID(id)
-}
+// createdAt is how docker writes {{.CreatedAt}}.
+const createdAt = "2006-01-02 15:04:05 -0700 MST"
 
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
+func ago(t time.Time) string { return units.HumanDuration(time.Since(t)) + " ago" }
 
 // containerNames drops the slash that the API puts before a name, and names that are links ("/a/b").
 func containerNames(names []string) string {
@@ -141,11 +103,10 @@ func containerNames(names []string) string {
 }
 
 func sizes(ctr container.Summary) string {
-	own := units.HumanSizeWithPrecision(float64(ctr.SizeRw), 3)
 	if ctr.SizeRootFs == 0 {
-		return own
+		return humanSize(ctr.SizeRw)
 	}
-	return fmt.Sprintf("%s (virtual %s)", own, units.HumanSizeWithPrecision(float64(ctr.SizeRootFs), 3))
+	return fmt.Sprintf("%s (virtual %s)", humanSize(ctr.SizeRw), humanSize(ctr.SizeRootFs))
 }
 
 func labelList(labels map[string]string) string {
@@ -163,14 +124,7 @@ func portList(ports []container.PortSummary) string {
 	for _, p := range ports {
 		text := fmt.Sprintf("%d/%s", p.PrivatePort, p.Type)
 		if p.PublicPort != 0 {
-			host := "0.0.0.0"
-			if p.IP.IsValid() {
-				host = p.IP.String()
-			}
-			if p.IP.Is6() {
-				host = "[" + host + "]"
-			}
-			text = fmt.Sprintf("%s:%d->%s", host, p.PublicPort, text)
+			text = hostPort(p.IP, strconv.Itoa(int(p.PublicPort))) + "->" + text
 		}
 		list = append(list, text)
 	}
@@ -178,31 +132,10 @@ func portList(ports []container.PortSummary) string {
 	return strings.Join(slices.Compact(list), ", ")
 }
 
-// shortID is the first twelve digits, without the name of the hash.
-func shortID(id string) string {
-	return truncate(strings.TrimPrefix(id, "sha256:"), 12)
-}
-
-func ago(t time.Time) string { return units.HumanDuration(time.Since(t)) + " ago" }
-
-// setFilters writes "status=exited" as the API has it: {"status": {"exited": true}}.
-func setFilters(query url.Values, filters []string) error {
-	if len(filters) == 0 {
-		return nil
+// hostPort is where a port is published; no address stands for all.
+func hostPort(ip netip.Addr, port string) string {
+	if !ip.IsValid() {
+		ip = netip.IPv4Unspecified()
 	}
-	all := map[string]map[string]bool{}
-	for _, f := range filters {
-		key, value, ok := strings.Cut(f, "=")
-		if !ok {
-			return fmt.Errorf("filter %q is not KEY=VALUE", f)
-		}
-		key = strings.ToLower(strings.TrimSpace(key))
-		if all[key] == nil {
-			all[key] = map[string]bool{}
-		}
-		all[key][strings.TrimSpace(value)] = true
-	}
-	data, err := json.Marshal(all)
-	query.Set("filters", string(data))
-	return err
+	return net.JoinHostPort(ip.String(), port)
 }

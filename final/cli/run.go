@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -22,28 +20,24 @@ func (a *app) runCommand() *cobra.Command {
 	var s streamFlags
 	var steps stepFlags
 	var plan planFlags
-	c := &cobra.Command{
-		Use:   "run [OPTIONS] IMAGE [COMMAND] [ARG...]",
-		Short: "Make a container and start it",
-		Args:  atLeast(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			req, err := f.request(c, args)
-			if err != nil {
-				return exitError{125, usageError(c, err)}
-			}
-			if detach && f.attach != nil {
-				return exitError{125, usageError(c, errors.New("-a and -d exclude each other"))}
-			}
-			if err := steps.check(); err != nil {
-				return err
-			}
-			spec := runSpec{&f, req, s, plan, steps.starter(a)}
-			if detach {
-				return a.perform(c.Context(), spec, a.runDetached)
-			}
-			return a.perform(c.Context(), spec, a.runAttached)
-		},
-	}
+	var c *cobra.Command
+	c = command("run [OPTIONS] IMAGE [COMMAND] [ARG...]", "Make a container and start it", func(ctx context.Context, args []string) error {
+		req, err := f.request(args)
+		if err == nil && detach && f.attach != nil {
+			err = errors.New("-a and -d exclude each other")
+		}
+		if err != nil {
+			return exitError{125, usageError(c, err)}
+		}
+		if err := errors.Join(steps.check(), plan.check()); err != nil {
+			return exitError{125, err}
+		}
+		spec := runSpec{&f, req, s, plan, steps.starter(a)}
+		if detach {
+			return a.perform(ctx, spec, a.runDetached)
+		}
+		return a.perform(ctx, spec, a.runAttached)
+	})
 	f.bind(c.Flags())
 	s.bind(c.Flags())
 	steps.bind(c.Flags())
@@ -84,11 +78,11 @@ func (a *app) runDetached(ctx context.Context, spec runSpec) error {
 
 // runAttached makes a container and stays with it to its end.
 func (a *app) runAttached(ctx context.Context, spec runSpec) error {
-	if spec.req.Tty && spec.req.AttachStdin && !term.IsTerminal(int(a.in.Fd())) {
-		return exitError{125, errNoTerminal}
+	if err := a.needTerminal(spec.req.Tty && spec.req.AttachStdin); err != nil {
+		return exitError{125, err}
 	}
-	if width, height, err := term.GetSize(int(a.out.Fd())); err == nil && spec.req.Tty {
-		spec.req.HostConfig.ConsoleSize = [2]uint{uint(height), uint(width)}
+	if size := a.terminalSize(); size != nil && spec.req.Tty {
+		spec.req.HostConfig.ConsoleSize = *size
 	}
 	id, err := a.create(ctx, spec.flags, spec.req)
 	if err != nil {
@@ -132,7 +126,7 @@ func (a *app) foreground(ctx context.Context, what attachment, start starter) er
 
 // follow copies the streams until the container has ended or the user detaches, and returns the exit status.
 func (a *app) follow(ctx context.Context, conn *hijacked, what attachment, exit <-chan exitStatus) error {
-	s := session{app: a, conn: conn, attachment: what, resize: a.containerResizer(what.id)}
+	s := session{app: a, conn: conn, attachment: what, of: "/containers/" + what.id}
 	err := s.copy(ctx)
 	if errors.Is(err, errDetached) {
 		return nil
@@ -146,11 +140,7 @@ func (a *app) follow(ctx context.Context, conn *hijacked, what attachment, exit 
 // startContainer's error has the exit status that docker gives it: 127 and 126 tell, by the daemon's message,
 // what execve(2) said of the program.
 func (a *app) startContainer(ctx context.Context, id string) error {
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
-	err = c.do(ctx, call{method: "POST", path: "/containers/" + id + "/start"}, nil)
+	err := a.do(ctx, call{method: "POST", path: "/containers/" + id + "/start"}, nil)
 	if err != nil {
 		return exitError{startStatus(err), err}
 	}
@@ -192,11 +182,7 @@ func (e exitStatus) asError() error {
 // wait asks for the exit code. It returns when the daemon has armed the wait, which it says by sending the
 // header; the channel gets the code later.
 func (a *app) wait(ctx context.Context, id string, condition container.WaitCondition) (<-chan exitStatus, error) {
-	c, err := a.client()
-	if err != nil {
-		return nil, err
-	}
-	answer, err := c.send(ctx, call{ //nolint:bodyclose // by the goroutine below
+	answer, err := a.send(ctx, call{ //nolint:bodyclose // by the goroutine below
 		method: "POST", path: "/containers/" + id + "/wait",
 		query: url.Values{"condition": {string(condition)}},
 	})
@@ -220,23 +206,4 @@ func readExit(answer *http.Response) exitStatus {
 		return exitStatus{err: errors.New(result.Error.Message)}
 	}
 	return exitStatus{code: int(result.StatusCode)}
-}
-
-// containerResizer tells the daemon the size of a container's terminal.
-func (a *app) containerResizer(id string) resizer {
-	return a.resizer("/containers/" + id + "/resize")
-}
-
-// resizer tells the daemon the size of a terminal, in characters.
-type resizer func(ctx context.Context, height, width int) error
-
-func (a *app) resizer(path string) resizer {
-	return func(ctx context.Context, height, width int) error {
-		c, err := a.client()
-		if err != nil {
-			return err
-		}
-		return c.do(ctx, call{method: "POST", path: path,
-			query: url.Values{"h": {strconv.Itoa(height)}, "w": {strconv.Itoa(width)}}}, nil)
-	}
 }

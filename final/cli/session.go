@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"strconv"
 
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/spf13/pflag"
@@ -31,6 +32,14 @@ func (f *streamFlags) bind(fs *pflag.FlagSet) {
 	fs.StringVar(&f.detachKeys, "detach-keys", "ctrl-p,ctrl-q", "keys that detach from a terminal")
 }
 
+// needTerminal is an error if a terminal's input is wanted and ours is none.
+func (a *app) needTerminal(wanted bool) error {
+	if wanted && !term.IsTerminal(int(a.in.Fd())) {
+		return errNoTerminal
+	}
+	return nil
+}
+
 // attachment says what to attach to.
 type attachment struct {
 	streamFlags
@@ -42,21 +51,19 @@ type attachment struct {
 
 // attach connects to a container's streams; it need not run yet.
 func (a *app) attach(ctx context.Context, what attachment) (*hijacked, error) {
-	c, err := a.client()
-	if err != nil {
-		return nil, err
+	query := url.Values{"stream": {"1"}, "detachKeys": {what.detachKeys}}
+	for stream, wanted := range map[string]bool{"stdin": what.stdin, "stdout": what.stdout, "stderr": what.stderr} {
+		query.Set(stream, strconv.FormatBool(wanted))
 	}
-	query := on(map[string]bool{"stream": true, "stdin": what.stdin, "stdout": what.stdout, "stderr": what.stderr})
-	set(query, "detachKeys", what.detachKeys)
-	return c.hijack(ctx, call{method: "POST", path: "/containers/" + what.id + "/attach", query: query})
+	return a.hijack(ctx, call{method: "POST", path: "/containers/" + what.id + "/attach", query: query})
 }
 
 // session joins this process's streams with those of a process in a container.
 type session struct {
 	*app
 	attachment
-	conn   *hijacked
-	resize resizer
+	conn *hijacked
+	of   string // the path of what has these streams
 }
 
 // copy returns when there is no more output, or with errDetached when the user has typed the keys for that.
@@ -133,11 +140,7 @@ func (a *app) forwardSignals(ctx context.Context, id string) (stop func()) {
 	signal.Notify(signals, forwardedSignals...)
 	go func() {
 		for s := range signals {
-			c, err := a.client()
-			if err != nil {
-				continue
-			}
-			_ = c.do(ctx, call{method: "POST", path: "/containers/" + id + "/kill",
+			_ = a.do(ctx, call{method: "POST", path: "/containers/" + id + "/kill",
 				query: url.Values{"signal": {unix.SignalName(s.(unix.Signal))}}}, nil)
 		}
 	}()

@@ -35,7 +35,7 @@ func (f *stepFlags) wanted() bool { return f.step || len(f.at)+len(f.run) > 0 }
 
 func (f *stepFlags) check() error {
 	if len(f.at) != len(f.run) {
-		return exitError{125, errors.New("each --step-at NAME needs its --step-run COMMAND, and each --step-run its --step-at")}
+		return errors.New("each --step-at NAME needs its --step-run COMMAND, and each --step-run its --step-at")
 	}
 	return nil
 }
@@ -96,11 +96,7 @@ var errEngineGone = errors.New("the engine is gone; what it had begun is undone 
 // stepContainer starts a container with stops. Whatever ends it before the last step (Ctrl-C, a failing command, a
 // failing step) ends the start, and the daemon undoes what was done; if this process is killed, too.
 func (a *app) stepContainer(ctx context.Context, id string, f stepFlags) error {
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
-	conn, err := c.hijack(ctx, call{method: "POST", path: "/containers/" + id + "/step"})
+	conn, err := a.hijack(ctx, call{method: "POST", path: "/containers/" + id + "/step"})
 	if err != nil {
 		return exitError{125, err}
 	}

@@ -144,6 +144,6 @@ func (s *stepper) environment() []string {
 		"CUTAWAY_NETNS=" + s.subject.Netns,
 		"CUTAWAY_CGROUP=" + memory,
 		"CUTAWAY_CGROUPS=" + strings.Join(s.subject.Groups, " "),
-		"CUTAWAY_HOST=" + s.made.host,
+		"CUTAWAY_HOST=" + s.engine(),
 	}
 }

@@ -17,8 +17,8 @@ import (
 // enginePID is the process at the other end of the socket, if we may look at it: what is in its /proc, and what a
 // shell enters, is for root on the same machine.
 func (c *client) enginePID() (int, error) {
-	if c.network != "unix" {
-		return 0, fmt.Errorf("for that the client has to run on the engine's machine and reach it by its unix:// socket, not by %s", c.host)
+	if network, _, _ := c.address(); network != "unix" {
+		return 0, fmt.Errorf("for that the client has to run on the engine's machine and reach it by its unix:// socket, not by %s", c.engine())
 	}
 	if os.Geteuid() != 0 {
 		return 0, errors.New("for that the client has to run as root")

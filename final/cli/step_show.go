@@ -49,10 +49,8 @@ func (s *stepper) begin() {
 // look finds the engine's process, and in the plan the places of what steps make.
 func (s *stepper) look() (observe.Subject, string) {
 	var subject observe.Subject
-	c, err := s.client()
-	if err == nil {
-		subject.Engine, err = c.enginePID()
-	}
+	var err error
+	subject.Engine, err = s.enginePID()
 	if pivot, ok := plan.Find[chroot.Pivot](s.plan); ok {
 		subject.Root, subject.Dir = pivot.Root, filepath.Dir(pivot.Root)
 	}

@@ -91,11 +91,11 @@ func TestTables(t *testing.T) {
 		"{{truncate .State 2}}{{pad .ID 1 0}}": "ex 1\nup 2\n",
 	} {
 		var out bytes.Buffer
-		require.NoError(t, table.write(&out, format), format)
+		require.NoError(t, table.write(&out, listFlags{format: format}), format)
 		require.Equal(t, want, out.String(), format)
 	}
-	require.Error(t, table.write(io.Discard, "{{.Nosuch}}"))
-	require.Error(t, table.write(io.Discard, "{{"))
+	require.Error(t, table.write(io.Discard, listFlags{format: "{{.Nosuch}}"}))
+	require.Error(t, table.write(io.Discard, listFlags{format: "{{"}))
 }
 
 func TestProgressOfAPullInLines(t *testing.T) {
@@ -104,7 +104,24 @@ func TestProgressOfAPullInLines(t *testing.T) {
 {"status":"Pull complete","id":"ab","progressDetail":{}}
 {"status":"Status: Downloaded newer image for x:latest"}`
 	var out bytes.Buffer
-	require.NoError(t, showMessages(strings.NewReader(stream), lines{&out}))
+	require.NoError(t, showMessages(strings.NewReader(stream), newProgress(&out)))
 	require.Equal(t, "latest: Pulling from library/x\nab: Pull complete\nStatus: Downloaded newer image for x:latest\n", out.String())
-	require.EqualError(t, showMessages(strings.NewReader(`{"errorDetail":{"message":"denied"}}`), lines{&out}), "denied")
+	require.EqualError(t, showMessages(strings.NewReader(`{"errorDetail":{"message":"denied"}}`), newProgress(&out)), "denied")
+}
+
+func TestProgressOfAPullOnATerminal(t *testing.T) {
+	stream := `{"status":"Pulling from library/x","id":"latest"}
+{"status":"Pulling fs layer","id":"ab"}
+{"status":"Downloading","id":"cd","progressDetail":{"current":1000,"total":2000}}
+{"status":"Pull complete","id":"ab","progressDetail":{}}
+{"status":"Status: Downloaded newer image for x:latest"}
+{"status":"Pushed","id":"ab"}`
+	var out bytes.Buffer
+	require.NoError(t, showMessages(strings.NewReader(stream), (&bars{out: &out, width: 70}).show))
+	require.Equal(t, "latest: Pulling from library/x\n"+
+		"\n\x1b[1A\x1b[2Kab: Pulling fs layer\x1b[1B\r"+
+		"\n\x1b[1A\x1b[2Kcd: Downloading                   [=====>-----] 1kB/2kB\x1b[1B\r"+
+		"\x1b[2A\x1b[2Kab: Pull complete\x1b[2B\r"+
+		"Status: Downloaded newer image for x:latest\n"+
+		"\n\x1b[1A\x1b[2Kab: Pushed\x1b[1B\r", out.String())
 }

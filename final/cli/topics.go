@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 )
@@ -58,19 +57,13 @@ func whereExplained(err error) string {
 // whyNoExec looks into the plan of an exec that ended as one does whose program could not be started. Why, the
 // daemon has said in place of the output, as Docker does, and there is no room for a topic.
 func (a *app) whyNoExec(ctx context.Context, id string) {
-	var plan struct {
-		Items []struct {
-			ID      string
-			Failure *struct{ Step, Chapter string }
-		}
-	}
-	data, err := a.plan(ctx, "/exec/"+id)
-	if err != nil || json.Unmarshal(data, &plan) != nil {
+	p, err := a.plan(ctx, "/exec/"+id)
+	if err != nil {
 		return // most likely it ran, and chose that status itself
 	}
-	for _, it := range plan.Items {
-		if f := it.Failure; f != nil {
-			fmt.Fprint(a.err, whereExplained(topic{it.ID, f.Chapter}.about(errors.New(f.Step))))
+	for _, it := range p.Items {
+		if it.Failure != nil {
+			fmt.Fprint(a.err, whereExplained(it.Failure))
 			return
 		}
 	}

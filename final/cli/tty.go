@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/signal"
 	"slices"
@@ -31,8 +32,9 @@ func (s *session) followSize(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		for {
-			if width, height, err := term.GetSize(int(s.out.Fd())); err == nil {
-				_ = s.resize(ctx, height, width) // the process may be over
+			if size := s.terminalSize(); size != nil {
+				query := url.Values{"h": {fmt.Sprint(size[0])}, "w": {fmt.Sprint(size[1])}}
+				_ = s.do(ctx, call{method: "POST", path: s.of + "/resize", query: query}, nil) // the process may be over
 			}
 			select {
 			case <-changed:
@@ -42,6 +44,15 @@ func (s *session) followSize(ctx context.Context) (stop func()) {
 		}
 	}()
 	return func() { signal.Stop(changed); close(done) }
+}
+
+// terminalSize is the height and width of our terminal, in characters; nil if the output is none.
+func (a *app) terminalSize() *[2]uint {
+	width, height, err := term.GetSize(int(a.out.Fd()))
+	if err != nil {
+		return nil
+	}
+	return &[2]uint{uint(height), uint(width)}
 }
 
 // parseKeys reads "ctrl-p,ctrl-q" or "a,b": Ctrl with a key is that key's code without its upper bits.

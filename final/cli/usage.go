@@ -30,54 +30,37 @@ type taken struct {
 
 func (a *app) usageCommand() *cobra.Command {
 	var verbose bool
-	var format string
-	c := &cobra.Command{
-		Use:   "df [OPTIONS]",
-		Short: "Show what takes how much of the disk",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return a.usage(c.Context(), usageOptions{verbose, format}) },
-	}
+	var f listFlags
+	c := command("df [OPTIONS]", "Show what takes how much of the disk", func(ctx context.Context, _ []string) error {
+		var u usage
+		if err := a.do(ctx, call{method: "GET", path: "/system/df"}, &u); err != nil {
+			return err
+		}
+		if verbose {
+			return a.usageInDetail(u)
+		}
+		t := table{columns: []column{
+			{"Type", "TYPE", true}, {"TotalCount", "TOTAL", true}, {"Active", "ACTIVE", true}, {"Size", "SIZE", true}, {"Reclaimable", "RECLAIMABLE", true},
+		}}
+		for _, k := range u.kinds() {
+			t.rows = append(t.rows, k.row())
+		}
+		return t.write(a.out, f)
+	})
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show each image and container")
-	c.Flags().StringVar(&format, "format", "", "\"json\", \"table TEMPLATE\" or a Go template")
+	c.Flags().StringVar(&f.format, "format", "", "\"json\", \"table TEMPLATE\" or a Go template")
 	return c
 }
 
-// usageOptions are the flags of system df.
-type usageOptions struct {
-	verbose bool
-	format  string
-}
-
-func (a *app) usage(ctx context.Context, o usageOptions) error {
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
-	var u usage
-	if err := c.do(ctx, call{method: "GET", path: "/system/df"}, &u); err != nil {
-		return err
-	}
-	if o.verbose {
-		return a.usageInDetail(u)
-	}
-	t := table{columns: []column{
-		{"Type", "TYPE", true}, {"TotalCount", "TOTAL", true}, {"Active", "ACTIVE", true}, {"Size", "SIZE", true}, {"Reclaimable", "RECLAIMABLE", true},
-	}}
-	for _, k := range u.kinds() {
-		t.rows = append(t.rows, row{
-			"Type": k.kind, "TotalCount": fmt.Sprint(k.total), "Active": fmt.Sprint(k.active),
-			"Size": units.HumanSize(float64(k.size)), "Reclaimable": k.reclaimable(),
-		})
-	}
-	return t.write(a.out, o.format)
-}
-
-func (k taken) reclaimable() string {
-	text := units.HumanSize(float64(k.free))
+func (k taken) row() row {
+	free := units.HumanSize(float64(k.free))
 	if k.size > 0 {
-		text += fmt.Sprintf(" (%d%%)", k.free*100/k.size)
+		free += fmt.Sprintf(" (%d%%)", k.free*100/k.size)
 	}
-	return text
+	return row{
+		"Type": k.kind, "TotalCount": fmt.Sprint(k.total), "Active": fmt.Sprint(k.active),
+		"Size": units.HumanSize(float64(k.size)), "Reclaimable": free,
+	}
 }
 
 // add counts one thing in, which so many use.
@@ -126,14 +109,14 @@ func (a *app) usageInDetail(u usage) error {
 		{"Size", "SIZE", true}, {"Shared", "SHARED SIZE", true}, {"Unique", "UNIQUE SIZE", true}, {"Containers", "CONTAINERS", true},
 	}}
 	for _, i := range u.Images {
-		for _, r := range (imagesFlags{}).rows(i) {
+		for _, r := range (listFlags{}).image(i) {
 			r["Shared"], r["Unique"] = units.HumanSize(float64(i.SharedSize)), units.HumanSize(float64(i.Size-i.SharedSize))
 			r["Containers"] = fmt.Sprint(i.Containers)
 			t.rows = append(t.rows, r)
 		}
 	}
 	fmt.Fprint(a.out, "Images space usage:\n\n")
-	if err := t.write(a.out, ""); err != nil {
+	if err := t.write(a.out, listFlags{}); err != nil {
 		return err
 	}
 	t = table{columns: []column{
@@ -142,10 +125,10 @@ func (a *app) usageInDetail(u usage) error {
 	}}
 	for _, c := range u.Containers {
 		c.SizeRootFs = 0
-		t.rows = append(t.rows, psFlags{}.row(c))
+		t.rows = append(t.rows, listFlags{}.container(c))
 	}
 	fmt.Fprint(a.out, "\nContainers space usage:\n\n")
-	if err := t.write(a.out, ""); err != nil {
+	if err := t.write(a.out, listFlags{}); err != nil {
 		return err
 	}
 	t = table{columns: []column{{"Name", "VOLUME NAME", true}, {"Links", "LINKS", true}, {"Size", "SIZE", true}}}
@@ -155,5 +138,5 @@ func (a *app) usageInDetail(u usage) error {
 		}
 	}
 	fmt.Fprint(a.out, "\nLocal Volumes space usage:\n\n")
-	return t.write(a.out, "")
+	return t.write(a.out, listFlags{})
 }

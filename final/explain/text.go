@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -38,6 +39,14 @@ func Steps(p *plan.Plan) []Step {
 		})
 	}
 	return steps
+}
+
+// JSON writes the explanation for a program: a list of [Step].
+func JSON(w io.Writer, p *plan.Plan) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "    ")
+	e.SetEscapeHTML(false)
+	return e.Encode(Steps(p))
 }
 
 // titles are the headings of the lanes.

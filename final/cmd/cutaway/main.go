@@ -4,16 +4,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"os"
 
 	"cutaway/final/cli"
-	"cutaway/final/doctor"
 	"cutaway/final/engine"
-	"cutaway/final/explain"
-	"cutaway/final/plan"
 	"cutaway/final/runtime"
 	"cutaway/final/shim"
 	"cutaway/final/toolbox"
@@ -34,7 +28,7 @@ func run(args []string) int {
 	case len(args) == 2 && args[1] == "shim": // holds a container's streams and exit status
 		return shim.Main()
 	}
-	return cli.Run(args[1:], cli.Options{Version: version, Serve: serve, Explain: explainPlan, ExplainError: explainError, Examine: examine})
+	return cli.Run(args[1:], cli.Options{Version: version, Serve: serve})
 }
 
 // serve is "cutaway daemon".
@@ -43,41 +37,4 @@ func serve(ctx context.Context, o cli.DaemonOptions) error {
 		Hosts: o.Hosts, DataRoot: o.DataRoot, ExecRoot: o.ExecRoot, StorageDriver: o.StorageDriver, Ready: o.Ready,
 		Registries: engine.Registries{Insecure: o.Insecure, Mirrors: o.Mirrors, CertsDir: o.CertsDir},
 	})
-}
-
-// examine is "cutaway doctor".
-func examine(w io.Writer, o cli.DoctorOptions) (healthy bool, err error) {
-	list := doctor.Examine(doctor.Patient{Root: "/", DataRoot: o.DataRoot})
-	write := doctor.Write
-	if o.JSON {
-		write = doctor.WriteJSON
-	}
-	return doctor.Healthy(list), write(w, list)
-}
-
-// explainError is "cutaway explain --error".
-func explainError(w io.Writer, id string, o cli.ExplainOptions) error {
-	page := explain.Options{Width: o.Width, Color: o.Color}
-	if id == "" {
-		return explain.Errors(w, page)
-	}
-	return explain.Error(w, id, page)
-}
-
-// explainPlan is "cutaway explain".
-func explainPlan(w io.Writer, data []byte, o cli.ExplainOptions) error {
-	var p plan.Plan
-	if err := json.Unmarshal(data, &p); err != nil {
-		return fmt.Errorf("decode the plan: %w", err)
-	}
-	if o.Script {
-		return explain.Script(w, &p)
-	}
-	if !o.JSON {
-		return explain.Text(w, &p, explain.Options{Width: o.Width, Color: o.Color})
-	}
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "    ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(explain.Steps(&p))
 }
