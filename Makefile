@@ -65,12 +65,13 @@ book: ## fill the listings and the exercises of the book from the code
 	@$(GO) run ./chapters/cmd/exercise book
 
 # CH is a chapter: 01; DIR a directory for the learner's copy, mine/01-chroot if none is named
-.PHONY: exercise grade
-exercise: ## copy a chapter's exercises for you to solve: make exercise CH=01 [DIR=…]
-	@$(GO) run ./chapters/cmd/exercise copy $(CH) $(DIR)
-grade: ## grade your copy by looking at the kernel (root or sudo): make grade CH=01 [DIR=…] [ARGS=--json]
-	@d=$$(mktemp -d); trap 'rm -rf "$$d"' EXIT; $(GO) build -buildvcs=false -o "$$d" ./chapters/cmd/exercise; \
-	"$$d/exercise" grade $(filter-out ./...,$(ARGS)) $(CH) $(DIR)
+.PHONY: exercise grade bin/exercise
+exercise: bin/exercise ## copy a chapter's exercises for you to solve: make exercise CH=01 [DIR=…]
+	@bin/exercise copy $(CH) $(DIR)
+grade: bin/exercise ## grade your copy by looking at the kernel (root or sudo): make grade CH=01 [DIR=…] [ARGS=--json]
+	@bin/exercise grade $(filter-out ./...,$(ARGS)) $(CH) $(DIR)
+bin/exercise: # Go sees for itself whether there is something to do
+	@$(GO) build -buildvcs=false -o $@ ./chapters/cmd/exercise
 
 .PHONY: bench-start
 bench-start: build ## time "run --rm … true" beside runc, crun, docker and podman, where installed
