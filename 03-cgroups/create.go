@@ -153,10 +153,8 @@ func (i Inherit) Do() error {
 }
 
 func (i Inherit) String() string {
-	cp := func(name string) string {
-		return "cat " + quote(filepath.Join(filepath.Dir(i.Path), name)) + " > " + quote(filepath.Join(i.Path, name))
-	}
-	return cp("cpuset.cpus") + "; " + cp("cpuset.mems")
+	own, parent := quote(i.Path), quote(filepath.Dir(i.Path))
+	return fmt.Sprintf("cat %[2]s/cpuset.cpus > %[1]s/cpuset.cpus; cat %[2]s/cpuset.mems > %[1]s/cpuset.mems", own, parent)
 }
 
 // Join puts the calling process, with all its threads, into the group: from then

@@ -1,6 +1,7 @@
 package cgroups
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,20 +45,16 @@ func (d Devices) Do() error {
 		return d.attach()
 	}
 	for _, r := range d.Rules {
-		if err := writeFile(d.file(r), r.String()); err != nil {
+		err := writeFile(d.file(r), r.String())
+		list, err2 := os.ReadFile(filepath.Join(d.Path, "devices.list"))
+		if err == nil && err2 == nil && r.Allow && !r.in(string(list)) {
+			err = fmt.Errorf("allow device %q in %q: devices.list does not have it", r, d.Path)
+		}
+		if err := errors.Join(err, err2); err != nil {
 			return err
 		}
 	}
-	list, err := os.ReadFile(filepath.Join(d.Path, "devices.list"))
-	for _, r := range slices.Backward(d.Rules) {
-		if err != nil || !r.Allow {
-			break // a deny may have taken away from what an earlier rule allowed
-		}
-		if !r.in(string(list)) {
-			err = fmt.Errorf("allow device %q in %q: devices.list does not have it", r, d.Path)
-		}
-	}
-	return err
+	return nil
 }
 
 func (d Devices) file(r DeviceRule) string {

@@ -58,18 +58,17 @@ func (h Hierarchy) prepare(name string, l Limits) []Step {
 	var steps []Step
 	dir := h.Base
 	for part := range strings.SplitSeq(name, "/") {
-		child := filepath.Join(dir, part)
-		switch {
-		case h.Version == V2 && len(pass) > 0:
+		if h.Version == V2 && len(pass) > 0 {
 			d := Delegate{Path: dir, Controllers: pass}
 			if h.Occupied && dir == h.Base {
 				d.Leaf = "init"
 			}
 			steps = append(steps, d)
-		case h.Version == V1 && slices.Contains(pass, "cpuset"):
-			steps = append(steps, Inherit{Path: child})
 		}
-		dir = child
+		dir = filepath.Join(dir, part)
+		if h.Version == V1 && slices.Contains(pass, "cpuset") {
+			steps = append(steps, Inherit{Path: dir})
+		}
 	}
 	return steps
 }

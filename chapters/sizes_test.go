@@ -28,7 +28,7 @@ const (
 var librarySize = map[string]int{
 	"01-chroot":        300,
 	"02-namespaces":    950,
-	"03-cgroups":       1180,
+	"03-cgroups":       1169,
 	"04-unionfs":       2142,
 	"05-images":        2270,
 	"06-network":       1500,
