@@ -44,7 +44,7 @@ func (c *client) engine() string { return cmp.Or(c.host, os.Getenv("CUTAWAY_HOST
 func (c *client) address() (network, address string, err error) {
 	network, address, ok := strings.Cut(c.engine(), "://")
 	if !ok || address == "" || network != "unix" && network != "tcp" {
-		err = badHost.about(fmt.Errorf("%q is no host: unix:///PATH or tcp://ADDRESS:PORT is", c.engine()))
+		err = badHost.About(fmt.Errorf("%q is no host: unix:///PATH or tcp://ADDRESS:PORT is", c.engine()))
 	}
 	return network, address, err
 }
@@ -56,34 +56,22 @@ func (c *client) dial(ctx context.Context) (net.Conn, error) {
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
-		return nil, &dialError{c.engine(), err}
+		return nil, noEngine.About(c.unanswered(err))
 	}
 	return conn, nil
 }
 
-// dialError is an engine that does not answer.
-type dialError struct {
-	host string
-	err  error
-}
-
-// Error says what to look at.
-func (e *dialError) Error() string {
-	cause, remedy := e.err, "is \"cutaway daemon\" running?"
-	if op, ok := errors.AsType[*net.OpError](cause); ok {
-		cause = op.Err
+// unanswered says what to look at if nobody takes a connection.
+func (c *client) unanswered(err error) error {
+	remedy := "is \"cutaway daemon\" running?"
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		err = op.Err
 	}
-	if errors.Is(cause, os.ErrPermission) {
+	if errors.Is(err, os.ErrPermission) {
 		remedy = "the socket is root's: use sudo"
 	}
-	return fmt.Sprintf("cannot connect to the engine at %s: %v; %s", e.host, cause, remedy)
+	return fmt.Errorf("cannot connect to the engine at %s: %w; %s", c.engine(), err, remedy)
 }
-
-// Unwrap is what dial said.
-func (e *dialError) Unwrap() error { return e.err }
-
-// Explain says where to read about it.
-func (e *dialError) Explain() (id, chapter string) { return noEngine.id, noEngine.chapter }
 
 // apiError is an answer of 400 or more.
 type apiError struct {

@@ -47,7 +47,7 @@ func (a *app) object(ctx context.Context, ref, kind string) (json.RawMessage, er
 			return object, err
 		}
 	}
-	return nil, noObject.about(fmt.Errorf("no such %s: %s", cmp.Or(kind, "object"), ref))
+	return nil, noObject.About(fmt.Errorf("no such %s: %s", cmp.Or(kind, "object"), ref))
 }
 
 func (a *app) printObjects(objects []json.RawMessage, format string) error {

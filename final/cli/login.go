@@ -40,7 +40,7 @@ func hostKey(server string) string {
 func dockerConfig() (*configfile.ConfigFile, error) {
 	file, err := config.Load("")
 	if err != nil {
-		return nil, badLogin.about(fmt.Errorf("read docker's configuration: %w", err))
+		return nil, badLogin.About(fmt.Errorf("read docker's configuration: %w", err))
 	}
 	return file, nil
 }
@@ -58,7 +58,7 @@ func credentials(image string) (string, error) {
 	}
 	have, err := file.GetAuthConfig(hostKey(ref.Domain))
 	if err != nil {
-		return "", badLogin.about(fmt.Errorf("credentials for %s: %w", ref.Domain, err))
+		return "", badLogin.About(fmt.Errorf("credentials for %s: %w", ref.Domain, err))
 	}
 	if have == (types.AuthConfig{}) {
 		return "", nil
@@ -111,7 +111,7 @@ func (a *app) login(ctx context.Context, f loginFlags, server string) error {
 	}
 	store := file.GetCredentialsStore(key)
 	if err := store.Store(auth); err != nil {
-		return badLogin.about(fmt.Errorf("keep the credentials: %w", err))
+		return badLogin.About(fmt.Errorf("keep the credentials: %w", err))
 	}
 	fmt.Fprintln(a.out, done.Status)
 	return nil
@@ -171,7 +171,7 @@ func (a *app) logoutCommand() *cobra.Command {
 		}
 		fmt.Fprintf(a.out, "Removing login credentials for %s\n", key)
 		if err := file.GetCredentialsStore(key).Erase(key); err != nil {
-			return badLogin.about(fmt.Errorf("forget the credentials: %w", err))
+			return badLogin.About(fmt.Errorf("forget the credentials: %w", err))
 		}
 		return nil
 	})

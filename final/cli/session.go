@@ -18,7 +18,7 @@ import (
 
 var (
 	errDetached   = errors.New("detached")
-	errNoTerminal = noTerminal.about(errors.New("the input device is not a TTY"))
+	errNoTerminal = noTerminal.About(errors.New("the input device is not a TTY"))
 )
 
 // streamFlags are the flags of all commands that attach.

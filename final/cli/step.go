@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cutaway/final/explain"
 	"cutaway/final/observe"
 	"cutaway/final/plan"
 
@@ -165,7 +166,7 @@ func (s *stepper) failure() error {
 			continue
 		}
 		if s.step {
-			s.print(fmt.Sprintf("%s %d %s; everything is undone", s.paint(red, "✗"), i+1, it.Name()))
+			s.print(fmt.Sprintf("%s %d %s; everything is undone", s.paint(explain.Red, "✗"), i+1, it.Name()))
 		}
 		break
 	}

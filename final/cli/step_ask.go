@@ -39,7 +39,7 @@ func (s *stepper) dialogue(ctx context.Context) error {
 			s.shell(ctx)
 		case "m":
 			_ = explain.One(s.app.err, s.plan, explain.OneOptions{ // as with all that is printed there
-				Options: explain.Options{Width: stepColumns, Color: s.colored()}, Index: s.now.Next})
+				Options: s.look(), Index: s.now.Next})
 		case "q":
 			return errQuit
 		default:
@@ -55,7 +55,7 @@ func (s *stepper) dialogue(ctx context.Context) error {
 // runOn goes on to a step, or with "" to the end. It reports whether there is such a step.
 func (s *stepper) runOn(name string) bool {
 	if name != "" && s.find(name, s.now.Next+1) < 0 {
-		s.printFolded("    " + s.unknown(name).Error())
+		s.printFolded("    ", s.unknown(name).Error())
 		return false
 	}
 	s.until = func(i int) bool { return name != "" && s.matches(name, i) }
@@ -64,7 +64,7 @@ func (s *stepper) runOn(name string) bool {
 
 // ask prompts and reads one line. Input that has ended is "q", and so is a signal.
 func (s *stepper) ask(ctx context.Context) (string, error) {
-	fmt.Fprint(s.app.err, s.paint(dim, "next, continue, shell, more, quit  ")+s.paint(bold, "n c s m q> "))
+	fmt.Fprint(s.app.err, s.paint(explain.Dim, "next, continue, shell, more, quit  ")+s.paint(explain.Bold, "n c s m q> "))
 	type input struct {
 		line string
 		err  error

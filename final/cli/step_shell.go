@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	namespaces "cutaway/02-namespaces"
+	"cutaway/final/explain"
 	"cutaway/final/observe"
 
 	"golang.org/x/sys/unix"
@@ -49,11 +50,11 @@ func (c *client) enginePID() (int, error) {
 // network namespace, else on the host. It is our own binary, so the image needs none. It has all of root's powers.
 func (s *stepper) shell(ctx context.Context) {
 	if s.blind != "" {
-		s.printFolded("There is no shell: " + s.blind)
+		s.printFolded("", "There is no shell: "+s.blind)
 		return
 	}
 	where, doors := s.doors()
-	s.print(s.paint(dim, "    a shell "+where+"; exit comes back here"))
+	s.print(s.paint(explain.Dim, "    a shell "+where+"; exit comes back here"))
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Args = []string{"sh"}
 	cmd.Dir = "/"

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,8 +13,6 @@ import (
 	"cutaway/final/explain"
 	"cutaway/final/observe"
 	"cutaway/final/plan"
-
-	"golang.org/x/term"
 )
 
 // A projector's screen has this much room.
@@ -26,7 +23,7 @@ const (
 
 // begin is told the plan: it finds out where to look, and says what the abbreviations mean.
 func (s *stepper) begin() {
-	s.subject, s.blind = s.look()
+	s.subject, s.blind = s.places()
 	if s.blind == "" {
 		s.picture = observe.Look(s.subject)
 	}
@@ -36,18 +33,18 @@ func (s *stepper) begin() {
 		return
 	}
 	s.print("")
-	s.print(s.paint(dim, fmt.Sprintf("container %.12s: %d steps, of which the engine did %d when it started",
+	s.print(s.paint(explain.Dim, fmt.Sprintf("container %.12s: %d steps, of which the engine did %d when it started",
 		s.id, len(s.plan.Items), len(s.plan.Of(plan.Base)))))
 	for _, v := range variables {
-		s.print(s.paint(dim, v))
+		s.print(s.paint(explain.Dim, v))
 	}
 	if s.blind != "" {
-		s.printFolded("What the steps change is not shown, and there is no shell: " + s.blind)
+		s.printFolded("", "What the steps change is not shown, and there is no shell: "+s.blind)
 	}
 }
 
-// look finds the engine's process, and in the plan the places of what steps make.
-func (s *stepper) look() (observe.Subject, string) {
+// places finds the engine's process, and in the plan the places of what steps make.
+func (s *stepper) places() (observe.Subject, string) {
 	var subject observe.Subject
 	var err error
 	subject.Engine, err = s.enginePID()
@@ -82,21 +79,21 @@ func (s *stepper) show() {
 	left := fmt.Sprintf("━━ %d of %d ━━ ", s.now.Next+1, len(s.plan.Items))
 	right := " " + s.side(it)
 	fill := stepColumns - utf8.RuneCountInString(left+it.Name()+right) - 1
-	s.print(left + s.paint(bold, it.Name()) + " " + strings.Repeat("━", max(2, fill)) + s.paint(dim, right))
+	s.print(left + s.paint(explain.Bold, it.Name()) + " " + strings.Repeat("━", max(2, fill)) + s.paint(explain.Dim, right))
 	s.print("")
 	var lines []string
 	for line := range strings.SplitSeq(strings.TrimSuffix(s.shorten(it.Step.String()), "\n"), "\n") {
 		lines = append(lines, fold(line, stepColumns-4)...)
 	}
 	for _, line := range lines[:min(len(lines), stepLines)] {
-		s.print("    " + s.paint(cyan, line))
+		s.print("    " + s.paint(explain.Cyan, line))
 	}
 	if more := len(lines) - stepLines; more > 0 {
-		s.print(s.paint(dim, fmt.Sprintf("    … and %d more; m shows all", more)))
+		s.print(s.paint(explain.Dim, fmt.Sprintf("    … and %d more; m shows all", more)))
 	}
 	if brief := explain.ReasonFor(it.Name()).Brief(); brief != "" {
 		s.print("")
-		s.printFolded("    " + brief)
+		s.printFolded("    ", brief)
 	}
 	s.print("")
 }
@@ -121,14 +118,14 @@ func (s *stepper) changes() {
 	for _, it := range s.plan.Items[from:to] {
 		took += it.Took
 	}
-	switch {
-	case from == to:
+	if from == to {
 		return
-	case to == from+1:
-		s.print(fmt.Sprintf("%s %d %s  %s", s.paint(green, "✓"), from+1, s.plan.Items[from].Name(), s.paint(dim, roundTime(took))))
-	default:
-		s.print(fmt.Sprintf("%s %d to %d  %s", s.paint(green, "✓"), from+1, to, s.paint(dim, roundTime(took))))
 	}
+	what := fmt.Sprintf("to %d", to)
+	if to == from+1 {
+		what = s.plan.Items[from].Name()
+	}
+	s.print(fmt.Sprintf("%s %d %s  %s", s.paint(explain.Green, "✓"), from+1, what, s.paint(explain.Dim, explain.Duration(took))))
 	if s.blind != "" {
 		return
 	}
@@ -136,40 +133,32 @@ func (s *stepper) changes() {
 	list := now.Since(s.picture)
 	s.picture = now
 	for _, c := range list {
-		s.print("  " + s.paint(bold, c.Title))
-		s.lines("-", red, c.Gone)
-		s.lines("+", green, c.New)
+		s.print("  " + s.paint(explain.Bold, c.Title))
+		s.lines("-", explain.Red, c.Gone)
+		s.lines("+", explain.Green, c.New)
 	}
 	if len(list) == 0 {
-		s.print(s.paint(dim, "  nothing that can be seen from here"))
+		s.print(s.paint(explain.Dim, "  nothing that can be seen from here"))
 	}
 }
 
 // lines prints what a view lost or gained, as far as there is room.
-func (s *stepper) lines(sign, color string, lines []string) {
+func (s *stepper) lines(sign string, style explain.Style, lines []string) {
 	for i, line := range lines {
 		if left := len(lines) - i; i >= stepLines && left > 1 {
-			s.print(s.paint(color, fmt.Sprintf("    %s … and %d more", sign, left)))
+			s.print(s.paint(style, fmt.Sprintf("    %s … and %d more", sign, left)))
 			return
 		}
-		s.print(s.paint(color, cut("    "+sign+" "+s.shorten(line))))
+		s.print(s.paint(style, ellipsis("    "+sign+" "+s.shorten(line), stepColumns)))
 	}
 }
 
 // finished says that the container runs.
 func (s *stepper) finished() {
 	if s.step && s.until == nil {
-		s.print(s.paint(green, "✓") + " the container runs")
+		s.print(s.paint(explain.Green, "✓") + " the container runs")
 		s.print("")
 	}
-}
-
-// cut makes a line fit.
-func cut(line string) string {
-	if runes := []rune(line); len(runes) > stepColumns {
-		return string(runes[:stepColumns-1]) + "…"
-	}
-	return line
 }
 
 // fold breaks a text between words, and words that are too long anywhere.
@@ -193,44 +182,19 @@ func fold(text string, width int) []string {
 	return append(lines, line)
 }
 
-// printFolded prints a sentence, with its indentation before each line.
-func (s *stepper) printFolded(text string) {
-	rest := strings.TrimLeft(text, " ")
-	indent := text[:len(text)-len(rest)]
-	for _, line := range fold(rest, stepColumns-len(indent)) {
+// printFolded prints a sentence, each line of it indented.
+func (s *stepper) printFolded(indent, text string) {
+	for _, line := range fold(text, stepColumns-len(indent)) {
 		s.print(indent + line)
 	}
 }
 
 func (s *stepper) print(line string) { fmt.Fprintln(s.err, strings.TrimRight(line, " ")) }
 
-// ANSI escapes (console_codes(4)).
-const (
-	bold  = "\x1b[1m"
-	dim   = "\x1b[2m"
-	red   = "\x1b[31m"
-	green = "\x1b[32m"
-	cyan  = "\x1b[36m"
-	plain = "\x1b[0m"
-)
+// paint gives text a style if our terminal shows it.
+func (s *stepper) paint(style explain.Style, text string) string { return s.look().Paint(style, text) }
 
-// paint colours a text if a terminal shows it.
-func (s *stepper) paint(color, text string) string {
-	if !s.colored() || text == "" || color == "" {
-		return text
-	}
-	return color + text + plain
-}
-
-func (s *stepper) colored() bool {
-	f, ok := s.app.err.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
-}
-
-// roundTime is a time for a person.
-func roundTime(d time.Duration) string {
-	if d < time.Millisecond {
-		return fmt.Sprintf("%d µs", d.Microseconds())
-	}
-	return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+// look is that of a page on the projector.
+func (s *stepper) look() explain.Options {
+	return explain.Options{Width: stepColumns, Color: look(s.app.err).Color}
 }

@@ -4,33 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	daemon "cutaway/07-daemon"
 )
 
-// topic is what an error is about: a section of chapters/errors.md, and the chapter with the whole story. The
-// daemon's errors come with theirs; these are the client's own.
-type topic struct{ id, chapter string }
-
+// What the client's own errors are about: sections of chapters/errors.md. The daemon's come with theirs.
 var (
-	noEngine   = topic{"client.NoEngine", "chapters/07-daemon.md"}
-	badHost    = topic{"client.Host", "chapters/07-daemon.md"}
-	badLogin   = topic{"client.Login", "chapters/05-images.md"}
-	noTerminal = topic{"client.Terminal", "chapters/08-final.md"}
-	noObject   = topic{"container.NotFound", "chapters/07-daemon.md"}
+	noEngine   = daemon.Topic{ID: "client.NoEngine", Chapter: "chapters/07-daemon.md"}
+	badHost    = daemon.Topic{ID: "client.Host", Chapter: "chapters/07-daemon.md"}
+	badLogin   = daemon.Topic{ID: "client.Login", Chapter: "chapters/05-images.md"}
+	noTerminal = daemon.Topic{ID: "client.Terminal", Chapter: "chapters/08-final.md"}
+	noObject   = daemon.Topic{ID: "container.NotFound", Chapter: "chapters/07-daemon.md"}
 )
-
-// about gives an error a topic.
-func (t topic) about(err error) error { return &topicError{err, t} }
-
-type topicError struct {
-	error
-	topic topic
-}
-
-// Unwrap is the error itself.
-func (e *topicError) Unwrap() error { return e.error }
-
-// Explain names the topic.
-func (e *topicError) Explain() (id, chapter string) { return e.topic.id, e.topic.chapter }
 
 // explained is an error that knows where to read about it.
 type explained interface {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // Verdict is how bad a finding is.
@@ -34,29 +35,51 @@ type Patient struct {
 
 // checks in the order in which they are told; a machine without the first has
 // no use for the last.
-var checks = []func(Patient) Finding{
-	kernelVersion, privileges, confinement, namespaceKinds, userNamespaces,
-	cgroupMode, cgroupControllers, layers, firewall, otherFirewalls, forwarding,
-	disk, inodes, clock, nesting,
+var checks = [...]struct {
+	name  string
+	check func(Patient) Finding
+}{
+	{"kernel", kernelVersion},
+	{"privileges", privileges},
+	{"confinement", confinement},
+	{"namespaces", namespaceKinds},
+	{"user namespaces", userNamespaces},
+	{"cgroups", cgroupMode},
+	{"controllers", cgroupControllers},
+	{"layers", layers},
+	{"nftables", firewall},
+	{"other firewalls", otherFirewalls},
+	{"forwarding", forwarding},
+	{"disk", disk},
+	{"inodes", inodes},
+	{"clock", clock},
+	{"nesting", nesting},
 }
 
 // Examine does all checks.
 func Examine(p Patient) []Finding {
 	var list []Finding
-	for _, check := range checks {
-		list = append(list, check(p))
+	for _, c := range checks {
+		f := c.check(p)
+		f.Name = c.name
+		list = append(list, f)
 	}
 	return list
 }
 
+func fine(found string) Finding { return Finding{Verdict: Fine, Found: found} }
+
+func note(found, means, remedy string) Finding {
+	return Finding{Verdict: Note, Found: found, Means: means, Remedy: remedy}
+}
+
+func problem(found, means, remedy string) Finding {
+	return Finding{Verdict: Problem, Found: found, Means: means, Remedy: remedy}
+}
+
 // Healthy tells whether there is no problem among the findings.
 func Healthy(list []Finding) bool {
-	for _, f := range list {
-		if f.Verdict == Problem {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(list, func(f Finding) bool { return f.Verdict == Problem })
 }
 
 // Write prints findings for a person.

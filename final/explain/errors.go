@@ -16,12 +16,12 @@ func Error(w io.Writer, id string, o Options) error {
 	if !ok {
 		return fmt.Errorf("there is no error %q; %s", id, alternatives(id))
 	}
-	out := &page{o: o}
-	out.line(out.paint(bold, s.ID))
+	out := &page{Options: o}
+	out.line(out.Paint(Bold, s.ID))
 	out.markdown(s.Text)
 	if chapter, ok := chapterOf(s.ID); ok {
 		out.line("")
-		out.line(out.paint(dim, "see "+chapter))
+		out.line(out.Paint(Dim, "see "+chapter))
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
@@ -30,15 +30,15 @@ func Error(w io.Writer, id string, o Options) error {
 // Errors writes the list of all errors that the page has, each with its first
 // sentence.
 func Errors(w io.Writer, o Options) error {
-	out := &page{o: o}
+	out := &page{Options: o}
 	for _, s := range chapters.Errors() {
-		out.line(out.paint(bold, s.ID))
+		out.line(out.Paint(Bold, s.ID))
 		first, _, _ := strings.Cut(s.Text, "\n\n")
 		first = strings.Join(strings.Fields(first), " ")
 		if sentence, _, more := strings.Cut(first, ". "); more {
 			first = sentence + "."
 		}
-		out.wrap(strings.ReplaceAll(first, "`", ""), "    ", "")
+		out.wrap(strings.ReplaceAll(first, "`", ""), "    ", Plain)
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
@@ -88,10 +88,10 @@ func (pg *page) markdown(text string) {
 		pg.line("")
 		if strings.HasPrefix(p, "    ") {
 			for line := range strings.SplitSeq(p, "\n") {
-				pg.line("    " + pg.paint(cyan, strings.TrimPrefix(line, "    ")))
+				pg.line("    " + pg.Paint(Cyan, strings.TrimPrefix(line, "    ")))
 			}
 			continue
 		}
-		pg.wrap(strings.ReplaceAll(strings.Join(strings.Fields(p), " "), "`", ""), "", "")
+		pg.wrap(strings.ReplaceAll(strings.Join(strings.Fields(p), " "), "`", ""), "", Plain)
 	}
 }

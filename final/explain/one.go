@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"fmt"
 	"io"
 
 	"cutaway/final/plan"
@@ -16,7 +15,7 @@ type OneOptions struct {
 // One writes the explanation of one step in full: also the reason, which Text
 // gives only once for each kind of step.
 func One(w io.Writer, p *plan.Plan, o OneOptions) error {
-	out := &page{o: o.Options, told: map[string]int{}}
+	out := &page{Options: o.Options, told: map[string]int{}}
 	out.step(Steps(p)[o.Index], shorten(p))
 	_, err := io.WriteString(w, out.String())
 	return err
@@ -26,8 +25,5 @@ func One(w io.Writer, p *plan.Plan, o OneOptions) error {
 // plan, as NAME=VALUE, and returns what puts them into a command.
 func Abbreviate(p *plan.Plan) (variables []string, apply func(command string) string) {
 	s := shorten(p)
-	for _, v := range s.used {
-		variables = append(variables, fmt.Sprintf("%s=%s", v.name, v.value))
-	}
-	return variables, s.apply
+	return s.used, s.apply
 }

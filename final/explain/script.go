@@ -14,6 +14,7 @@ import (
 	unionfs "cutaway/04-unionfs"
 	network "cutaway/06-network"
 	"cutaway/final/plan"
+	"cutaway/final/rootfs"
 )
 
 // prologue is what every script begins with: functions for what a shell lacks.
@@ -110,8 +111,8 @@ func (s *script) line(format string, args ...any) {
 
 // comment writes text behind #, broken between words.
 func (s *script) comment(text string) {
-	out := &page{o: Options{Width: 112}}
-	out.wrap(text, s.indent+"# ", "")
+	out := &page{Options: Options{Width: 112}}
+	out.wrap(text, s.indent+"# ", Plain)
 	s.WriteString(out.String())
 }
 
@@ -147,17 +148,17 @@ func (s *script) head(dataRoot string) {
 	s.line("# shellcheck disable=SC1003,SC2016,SC2317")
 	s.line("set -euo pipefail\numask 022\nPATH=$PATH:/usr/sbin:/sbin")
 	s.line("\nID=%s", s.plan.Container)
-	s.line("T=%s/by-hand-${ID:0:12}   # a directory for this script", quote(dataRoot))
+	s.line("T=%s/by-hand-${ID:0:12}   # a directory for this script", rootfs.Quote(dataRoot))
 	s.line("R=$T/rootfs   # the container's tree")
 	group, grouped := plan.Find[cgroups.Create](s.plan)
 	if grouped {
-		s.line("CG=%s   # its cgroup, in each hierarchy", quote(strings.Replace(group.Name, s.plan.Container, "", 1))+"$ID.by-hand")
+		s.line("CG=%s   # its cgroup, in each hierarchy", rootfs.Quote(strings.Replace(group.Name, s.plan.Container, "", 1))+"$ID.by-hand")
 	}
 	if _, ok := plan.Find[network.Veth](s.plan); ok {
 		s.line("VETH=hand${ID:0:7}   # the host's end of its cable")
 	}
 	if m, ok := plan.Find[unionfs.Mount](s.plan); ok && m.Upper != "" {
-		s.line("L=%s   # all layers", quote(m.Dir))
+		s.line("L=%s   # all layers", rootfs.Quote(m.Dir))
 		s.line("U=$L/%s   # its writable layer", strings.ReplaceAll(m.Upper, s.plan.Container, "$ID"))
 		s.line("W=$L/%s   # overlay's scratch directory", strings.ReplaceAll(m.Work, s.plan.Container, "$ID"))
 	}
@@ -170,7 +171,7 @@ func (s *script) directory() {
 	s.section("A directory for all that is only for this script")
 	s.line("")
 	if group, ok := plan.Find[cgroups.Create](s.plan); ok && len(group.Paths) > 0 {
-		s.line("if [ -d %s\"$ID\" ]; then", quote(strings.Replace(group.Paths[0], s.plan.Container, "", 1)))
+		s.line("if [ -d %s\"$ID\" ]; then", rootfs.Quote(strings.Replace(group.Paths[0], s.plan.Container, "", 1)))
 		s.line("    echo \"the engine runs this container: stop it first\" >&2\n    exit 125\nfi")
 	}
 	s.line("mkdir --mode=700 \"$T\" # it exists if this script runs already")

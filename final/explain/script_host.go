@@ -8,6 +8,7 @@ import (
 	unionfs "cutaway/04-unionfs"
 	network "cutaway/06-network"
 	"cutaway/final/plan"
+	"cutaway/final/rootfs"
 	"cutaway/final/volume"
 )
 
@@ -24,7 +25,7 @@ func (s *script) step(it *plan.Item) {
 		step.Content = it.Step.(volume.File).Content
 		s.command(step)
 	case volume.Fill:
-		s.line("at=$(place %s)", quote(step.From))
+		s.line("at=$(place %s)", rootfs.Quote(step.From))
 		step.Root, step.From = "/__AT__", ""
 		s.command(step)
 	case cgroups.Create:
@@ -77,7 +78,7 @@ func (s *script) missing(test, command, undo string) {
 func (s *script) groups(c cgroups.Create) {
 	s.line("cgroups=(")
 	for _, path := range c.Paths {
-		s.line("    %s", expand(quote(path)))
+		s.line("    %s", expand(rootfs.Quote(path)))
 	}
 	s.line(")\nlater remove_group \"${cgroups[@]}\"\nmkdir -p \"${cgroups[@]}\"")
 }
@@ -87,7 +88,7 @@ func (s *script) devices(d cgroups.Devices) {
 	if d.BPF {
 		s.line("# Not done here: on cgroup v2 the rules are a BPF program, and no command writes one. Root in this container")
 		s.line("# may open every device that it makes a node for; in the engine's, only those of %d rules. Of a program that", len(d.Rules))
-		s.line("# is in the kernel already: bpftool cgroup attach %s cgroup_device id ID multi", expand(quote(d.Path)))
+		s.line("# is in the kernel already: bpftool cgroup attach %s cgroup_device id ID multi", expand(rootfs.Quote(d.Path)))
 		return
 	}
 	s.commands(d, "; ")

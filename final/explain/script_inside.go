@@ -96,7 +96,7 @@ func (s *script) within(it *plan.Item, rest []*plan.Item) {
 	case namespaces.Sysctl:
 		s.line("%s >/dev/null", step)
 	case plan.Workdir:
-		s.line("at=$(place %s)\nmkdir -p \"$at\"\ncd \"$at\"", quote(it.Step.(plan.Workdir).Path))
+		s.line("at=$(place %s)\nmkdir -p \"$at\"\ncd \"$at\"", rootfs.Quote(it.Step.(plan.Workdir).Path))
 	case shim.Terminal:
 		s.terminal(step)
 	case security.Bounding, security.Capabilities, security.NoNewPrivileges:
@@ -124,16 +124,16 @@ func (s *script) mount(m rootfs.Mount) {
 	own := target == "/proc" || target == "/dev" || target == "/sys" ||
 		strings.HasPrefix(target, "/dev/") || strings.HasPrefix(target, "/sys/")
 	if !own {
-		s.line("at=$(place %s)", quote(target))
+		s.line("at=$(place %s)", rootfs.Quote(target))
 		m.Root, m.Target = "", "/__AT__"
 	}
 	list := commands(m.String(), " && ")
 	if slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind") {
 		point := "\"$at\""
 		if own {
-			point = expand(quote("/__R__" + target))
+			point = expand(rootfs.Quote("/__R__" + target))
 		}
-		list[0] = fmt.Sprintf("mount_point %s %s", quote(m.Source), point)
+		list[0] = fmt.Sprintf("mount_point %s %s", rootfs.Quote(m.Source), point)
 	}
 	for _, c := range list {
 		s.line("%s", expand(c))
@@ -169,9 +169,9 @@ func (s *script) user(u security.User) {
 	if name == "" {
 		name = "0"
 	}
-	words := []string{"identify", quote(name), quote(group)}
+	words := []string{"identify", rootfs.Quote(name), rootfs.Quote(group)}
 	for _, g := range u.Groups {
-		words = append(words, quote(g))
+		words = append(words, rootfs.Quote(g))
 	}
 	s.line("%s\numask %04o", strings.Join(words, " "), u.Umask)
 	if s.hasTerminal() {
@@ -223,7 +223,7 @@ func (s *script) exec(e plan.Exec) {
 	s.line(")\nenvironment=(")
 	home := true
 	for _, v := range e.Env {
-		s.WriteString("        " + quote(v) + "\n") // newlines in it stay as they are
+		s.WriteString("        " + rootfs.Quote(v) + "\n") // newlines in it stay as they are
 		home = home && !strings.HasPrefix(v, "HOME=")
 	}
 	if home {
@@ -232,7 +232,7 @@ func (s *script) exec(e plan.Exec) {
 	s.line(")")
 	var args []string
 	for _, a := range e.Args {
-		args = append(args, quote(a))
+		args = append(args, rootfs.Quote(a))
 	}
 	s.line("# It has a session of its own, so that no key of the script's terminal sends it a signal.")
 	session := "setsid "

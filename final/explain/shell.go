@@ -120,15 +120,3 @@ func commands(line, separator string) []string {
 	}
 	return append(list, line[begin:])
 }
-
-// quote makes one word of a shell of s.
-func quote(s string) string {
-	special := func(r rune) bool { return !strings.ContainsRune(plain, r) }
-	if s != "" && !strings.ContainsFunc(s, special) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// plain is what needs no quotes.
-const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%"

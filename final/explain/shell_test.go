@@ -75,7 +75,7 @@ func TestNoLinkOfAnImageLeadsOutOfTheTree(t *testing.T) {
 		"/": "", "/a/b": "/a/b", "/abs/x": "/etc/x", "/up/x": "/etc/x", "/var/run/docker.sock": "/run/docker.sock",
 		"/../../x": "/x", "/a//./b/": "/a/b", "/with space": "/with space",
 	} {
-		require.Equal(t, root+want, inShell(t, root, "place "+quote(path)), path)
+		require.Equal(t, root+want, inShell(t, root, "place "+rootfs.Quote(path)), path)
 	}
 	require.Contains(t, inShell(t, root, "place /loop/x || true"), "too many symbolic links")
 }

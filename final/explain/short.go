@@ -9,13 +9,10 @@ import (
 	"cutaway/final/plan"
 )
 
-// variable is a name for a long string that a plan is full of.
-type variable struct{ name, value string }
-
 // short replaces long strings by shell variables, so that a line fits on a
 // page and can still be pasted.
 type short struct {
-	used     []variable // in the order in which a shell has to set them
+	used     []string // NAME=VALUE, in the order in which a shell has to set them
 	replacer *strings.Replacer
 }
 
@@ -25,8 +22,7 @@ func shorten(p *plan.Plan) *short {
 	s := &short{}
 	var pairs []string
 	name := func(name, path string) {
-		value := strings.NewReplacer(pairs...).Replace(path)
-		s.used = append(s.used, variable{name, value})
+		s.used = append(s.used, name+"="+strings.NewReplacer(pairs...).Replace(path))
 		pairs = append([]string{path + "/", "$" + name + "/"}, pairs...) // the longest comes first
 		if strings.HasSuffix(path, p.Container) || name == "R" {         // it is named alone, too
 			pairs = append([]string{path, "$" + name}, pairs...)

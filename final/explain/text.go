@@ -62,7 +62,7 @@ var titles = map[plan.Lane]string{
 // Text writes the explanation for a person: the steps in order under the
 // headings of their lanes, what went wrong, and a summary by chapter.
 func Text(w io.Writer, p *plan.Plan, o Options) error {
-	out := &page{o: o, told: map[string]int{}}
+	out := &page{Options: o, told: map[string]int{}}
 	short := shorten(p)
 	out.head(p, short)
 	var lane plan.Lane
@@ -70,7 +70,7 @@ func Text(w io.Writer, p *plan.Plan, o Options) error {
 		if s.Lane != lane {
 			lane = s.Lane
 			out.line("")
-			out.line(out.paint(bold, titles[lane]))
+			out.line(out.Paint(Bold, titles[lane]))
 		}
 		out.step(s, short)
 	}
@@ -79,28 +79,33 @@ func Text(w io.Writer, p *plan.Plan, o Options) error {
 	return err
 }
 
-// ANSI escapes (console_codes(4)).
+// Style is a colour or weight of text: an ANSI escape (console_codes(4)).
+type Style string
+
+// The styles that explanations have.
 const (
-	bold  = "\x1b[1m"
-	dim   = "\x1b[2m"
-	red   = "\x1b[31m"
-	green = "\x1b[32m"
-	cyan  = "\x1b[36m"
-	reset = "\x1b[0m"
+	Bold  Style = "\x1b[1m"
+	Dim   Style = "\x1b[2m"
+	Red   Style = "\x1b[31m"
+	Green Style = "\x1b[32m"
+	Cyan  Style = "\x1b[36m"
+	Plain Style = ""
+	reset Style = "\x1b[0m"
 )
+
+// Paint gives text a style, if it is to be shown in colour.
+func (o Options) Paint(s Style, text string) string {
+	if !o.Color || s == Plain || text == "" {
+		return text
+	}
+	return string(s + Style(text) + reset)
+}
 
 // page is text being laid out.
 type page struct {
 	strings.Builder
-	o    Options
+	Options
 	told map[string]int // kinds of steps whose reason was given, and where
-}
-
-func (pg *page) paint(color, s string) string {
-	if !pg.o.Color || color == "" || s == "" {
-		return s
-	}
-	return color + s + reset
 }
 
 func (pg *page) line(s string) { pg.WriteString(strings.TrimRight(s, " ") + "\n") }
@@ -109,7 +114,7 @@ func (pg *page) line(s string) { pg.WriteString(strings.TrimRight(s, " ") + "\n"
 func (pg *page) head(p *plan.Plan, short *short) {
 	pg.line(fmt.Sprintf("container %.12s: %d steps", p.Container, len(p.Items)))
 	for _, v := range short.used {
-		pg.line(pg.paint(dim, v.name+"="+v.value))
+		pg.line(pg.Paint(Dim, v))
 	}
 }
 
@@ -121,25 +126,25 @@ var marks = map[plan.State]string{
 // step writes one step: number, mark, name and time in columns; below, the
 // command, the reason, and where to read more.
 func (pg *page) step(s Step, short *short) {
-	mark, color := marks[s.State], green
+	mark, style := marks[s.State], Green
 	if s.Failure != nil {
-		mark, color = marks[plan.Failed], red
+		mark, style = marks[plan.Failed], Red
 	}
 	took := ""
 	if s.Took > 0 {
-		took = duration(s.Took)
+		took = Duration(s.Took)
 	}
-	pg.line(fmt.Sprintf("%3d %s %s %9s", s.Number, pg.paint(color, mark), pg.paint(bold, pad(s.Name, 26)), took))
+	pg.line(fmt.Sprintf("%3d %s %s %9s", s.Number, pg.Paint(style, mark), pg.Paint(Bold, fmt.Sprintf("%-26s", s.Name)), took))
 	for line := range strings.SplitSeq(short.apply(s.Shell), "\n") {
-		pg.wrap(line, "      "+pg.paint(cyan, ""), cyan)
+		pg.wrap(line, "      ", Cyan)
 	}
 	if first, seen := pg.told[s.Name]; seen {
-		pg.wrap(fmt.Sprintf("(why: see step %d)", first), "      ", dim)
+		pg.wrap(fmt.Sprintf("(why: see step %d)", first), "      ", Dim)
 	} else {
 		pg.told[s.Name] = s.Number
-		pg.wrap(s.Why, "      ", "")
+		pg.wrap(s.Why, "      ", Plain)
 		place := fmt.Sprintf("%s:%d", s.File, s.Line)
-		pg.wrap(strings.Join(append(s.Pages, place, s.Chapter), "  "), "      ", dim)
+		pg.wrap(strings.Join(append(s.Pages, place, s.Chapter), "  "), "      ", Dim)
 	}
 	if s.Failure != nil {
 		pg.failure(s.Failure, short)
@@ -148,33 +153,33 @@ func (pg *page) step(s Step, short *short) {
 
 // failure says why a step failed, and what usually causes it.
 func (pg *page) failure(f *plan.Failure, short *short) {
-	pg.wrap("failed: "+short.apply(f.Message), "      ", red)
+	pg.wrap("failed: "+short.apply(f.Message), "      ", Red)
 	if f.Call != "" {
-		pg.wrap(strings.TrimSpace(fmt.Sprintf("system call %s %s", f.Call, short.apply(f.Path))), "      ", red)
+		pg.wrap(strings.TrimSpace(fmt.Sprintf("system call %s %s", f.Call, short.apply(f.Path))), "      ", Red)
 	}
 	if f.Errno != 0 {
-		pg.wrap(fmt.Sprintf("errno %d: %s", int(f.Errno), f.Errno), "      ", red)
+		pg.wrap(fmt.Sprintf("errno %d: %s", int(f.Errno), f.Errno), "      ", Red)
 	}
 	if s, ok := section(f.ID()); ok && s.Cause() != "" {
-		pg.wrap(strings.ReplaceAll(s.Cause(), "`", ""), "      ", "")
-		pg.wrap("more: cutaway explain --error "+f.ID(), "      ", dim)
+		pg.wrap(strings.ReplaceAll(s.Cause(), "`", ""), "      ", Plain)
+		pg.wrap("more: cutaway explain --error "+f.ID(), "      ", Dim)
 	}
 }
 
 // wrap writes s below an indentation, broken between words.
-func (pg *page) wrap(s, indent, color string) {
-	width := pg.o.Width - utf8.RuneCountInString(indent)
+func (pg *page) wrap(s, indent string, style Style) {
+	width := pg.Width - utf8.RuneCountInString(indent)
 	var line []string
 	length := 0
 	flush := func() {
 		if len(line) > 0 {
-			pg.line(indent + pg.paint(color, strings.Join(line, " ")))
+			pg.line(indent + pg.Paint(style, strings.Join(line, " ")))
 		}
 		line, length = nil, 0
 	}
 	for word := range strings.SplitSeq(s, " ") {
 		n := utf8.RuneCountInString(word)
-		if pg.o.Width > 0 && length > 0 && length+1+n > width {
+		if pg.Width > 0 && length > 0 && length+1+n > width {
 			flush()
 		}
 		line = append(line, word)
@@ -201,19 +206,14 @@ func (pg *page) summary(p *plan.Plan) {
 		sums[chapter].took += it.Took
 	}
 	pg.line("")
-	pg.line(pg.paint(bold, "BY CHAPTER"))
+	pg.line(pg.Paint(Bold, "BY CHAPTER"))
 	for _, chapter := range order {
-		pg.line(fmt.Sprintf("  %s %3d steps %10s", pad(chapter, 28), sums[chapter].steps, duration(sums[chapter].took)))
+		pg.line(fmt.Sprintf("  %-28s %3d steps %10s", chapter, sums[chapter].steps, Duration(sums[chapter].took)))
 	}
 }
 
-// pad fills s up with spaces.
-func pad(s string, width int) string {
-	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
-}
-
-// duration is a time with three digits or so.
-func duration(d time.Duration) string {
+// Duration is a time with three digits or so.
+func Duration(d time.Duration) string {
 	switch {
 	case d < time.Millisecond:
 		return fmt.Sprintf("%d µs", d.Microseconds())

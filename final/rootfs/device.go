@@ -60,7 +60,7 @@ func (d Device) Do() error {
 
 // String is mknod(1) and what the umask makes necessary.
 func (d Device) String() string {
-	path := quote(onHost(d.Root, d.Path))
+	path := Quote(onHost(d.Root, d.Path))
 	return fmt.Sprintf("mknod %s c %d %d && chmod %04o %s", path, d.Major, d.Minor, d.Mode.Perm(), path)
 }
 
@@ -94,5 +94,5 @@ func (s Symlink) Do() error {
 
 // String is ln(1).
 func (s Symlink) String() string {
-	return fmt.Sprintf("ln -s %s %s", quote(s.Target), quote(onHost(s.Root, s.Path)))
+	return fmt.Sprintf("ln -s %s %s", Quote(s.Target), Quote(onHost(s.Root, s.Path)))
 }

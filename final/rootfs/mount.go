@@ -127,7 +127,7 @@ func verify(at *os.File, set uint64) error {
 // mount --bind would drop those of the source.
 func (m Mount) String() string {
 	o := parse(m.Options)
-	source, target := quote(m.Source), quote(onHost(m.Root, m.Target))
+	source, target := Quote(m.Source), Quote(onHost(m.Root, m.Target))
 	if o.is(unix.MS_REMOUNT) { // here "bind" is an option: the mount's flags, not the file system's
 		return "mount" + with(m.Options) + " " + target
 	}
@@ -160,5 +160,5 @@ func with(words []string) string {
 	if len(words) == 0 {
 		return ""
 	}
-	return " -o " + quote(strings.Join(words, ","))
+	return " -o " + Quote(strings.Join(words, ","))
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	chroot "cutaway/01-chroot"
 	"cutaway/final/rootfs"
@@ -122,13 +121,4 @@ func look(root, path string) (*os.File, error) {
 func fdPath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
 
 // word is a path in a container's tree as one word of a POSIX shell.
-func word(root, path string) string {
-	path = filepath.Join("/", root, path)
-	if strings.Trim(path, plain) == "" {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-}
-
-// plain is what needs no quotes.
-const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%"
+func word(root, path string) string { return rootfs.Quote(filepath.Join("/", root, path)) }

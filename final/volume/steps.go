@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	chroot "cutaway/01-chroot"
+	"cutaway/final/rootfs"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,7 +26,7 @@ type Directory struct{ Path string }
 func (d Directory) Do() error { return os.MkdirAll(d.Path, 0o755) }
 
 // String is mkdir(1).
-func (d Directory) String() string { return "mkdir -p " + quote(d.Path) }
+func (d Directory) String() string { return "mkdir -p " + rootfs.Quote(d.Path) }
 
 // File writes a file that every container needs and no image can have, because
 // it depends on the network: /etc/hosts, /etc/hostname, /etc/resolv.conf.
@@ -47,7 +48,7 @@ func (f File) Do() error {
 
 // String is a here document.
 func (f File) String() string {
-	return fmt.Sprintf("cat > %s <<'EOF'\n%s\nEOF", quote(f.Path), strings.TrimSuffix(f.Content, "\n"))
+	return fmt.Sprintf("cat > %s <<'EOF'\n%s\nEOF", rootfs.Quote(f.Path), strings.TrimSuffix(f.Content, "\n"))
 }
 
 // Fill copies what the image has at a volume's place into the volume, so that a
@@ -150,18 +151,6 @@ func copyFile(from, to *os.Root, name string) error {
 
 // String is cp(1), if the volume is empty and the image has something there.
 func (f Fill) String() string {
-	from, to := quote(filepath.Join(f.Root, f.From)), quote(f.To)
+	from, to := rootfs.Quote(filepath.Join(f.Root, f.From)), rootfs.Quote(f.To)
 	return fmt.Sprintf(`[ ! -d %[1]s ] || [ "$(ls -A %[2]s)" ] || cp -a %[1]s/. %[2]s`, from, to)
 }
-
-// quote makes one word of a POSIX shell of s.
-func quote(s string) string {
-	special := func(r rune) bool { return !strings.ContainsRune(plain, r) }
-	if s != "" && !strings.ContainsFunc(s, special) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// plain is what needs no quotes.
-const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%"
