@@ -56,7 +56,7 @@ func gradeMaps(g *exercise.G) {
 	g.NoError(err, "A map is written once: all lines in one write(2). The kernel takes no second one.")
 	proc := fmt.Sprintf("/proc/%d", pid)
 	g.Check(exercise.Check{Name: "uid_map", Want: fmt.Sprintf("0 %d 1 1 %d 1000", a, b), Got: fields(g.Read(filepath.Join(proc, "uid_map"))),
-		Hint: "A line is: first number inside, first number outside, how many. Users and groups have a file each."})
+		Hint: "A line is: first number inside, first number outside, how many. All lines go in one write(2), for the kernel refuses a second. Users and groups have a file each."})
 	g.Check(exercise.Check{Name: "gid_map", Want: fmt.Sprintf("0 %d 1 1 %d 2000", a+1, b+1), Got: fields(g.Read(filepath.Join(proc, "gid_map"))),
 		Hint: "A line is: first number inside, first number outside, how many. Users and groups have a file each."})
 	g.Check(exercise.Check{Name: "setgroups", Want: "allow", Got: g.Read(filepath.Join(proc, "setgroups")),

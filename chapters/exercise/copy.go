@@ -142,7 +142,7 @@ func (l List) inFile(f file) (names []string) {
 
 // task is what stands in a body that was emptied.
 func (l List) task(e Exercise, packages []string) string {
-	text := fmt.Sprintf("Exercise %s (%s): %s.\n\n%s", e.Name, points(e.Points), e.Title, strings.TrimSpace(e.Task))
+	text := fmt.Sprintf("Exercise %s (%s): %s\n\n%s", e.Name, points(e.Points), e.Title, strings.TrimSpace(e.Task))
 	if len(e.Empty) > 1 {
 		text += "\n\nIt is all of these: " + strings.Join(e.Empty, ", ") + "."
 	}

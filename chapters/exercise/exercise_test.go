@@ -85,7 +85,7 @@ func TestCopyHasTheTaskWhereTheBodyWas(t *testing.T) {
 	"golang.org/x/sys/unix"
 )`, "only errors was the bodies' alone")
 	require.Contains(t, text, `func (l *Lid) Do() error {
-	// Exercise lid (1 point): Close it.
+	// Exercise lid (1 point): Close it
 	//
 	// The lid is on.
 	//
@@ -198,9 +198,10 @@ func TestMessagesNameTheLearnersFile(t *testing.T) {
 
 func TestReportShowsWhatALearnerNeeds(t *testing.T) {
 	var out strings.Builder
-	r := Report{Points: 1, Of: 6, Exercises: []Result{
+	r := Report{Points: 1, Of: 7, Exercises: []Result{
 		{Exercise: "lid", Title: "Close it", State: Passed, Points: 1, Of: 1},
 		{Exercise: "size", Title: "Measure it", State: Failed, Of: 2, Check: "length", Expected: "3", Found: "4", Hint: "One too many.", Output: "a\nb"},
+		{Exercise: "name", Title: "Call it", State: Failed, Of: 1, Check: "label", Expected: "box", Hint: "Who writes it?"},
 		{Exercise: "move", Title: "Carry it", State: Waits, Of: 3, WaitsFor: []string{"size"}},
 	}}
 	require.NoError(t, r.Text(&out))
@@ -212,10 +213,15 @@ func TestReportShowsWhatALearnerNeeds(t *testing.T) {
     hint       One too many.
     printed    a
                b
+✗ name         0 of 1   Call it
+    looked at  label
+    expected   box
+    found      nothing
+    hint       Who writes it?
 … move         0 of 3   Carry it
     waits for  size
 
-1 of 6 points
+1 of 7 points
 `, out.String())
 }
 

@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// nothing is what a learner reads where an empty text was expected, or found.
+const nothing = "nothing"
+
 // Text writes the report for a learner.
 func (r Report) Text(w io.Writer) error {
 	if r.CompileError != "" {
@@ -28,8 +31,8 @@ func (r Report) Text(w io.Writer) error {
 			row(w, "printed", e.Output)
 		default:
 			row(w, "looked at", e.Check)
-			row(w, "expected", e.Expected)
-			row(w, "found", e.Found)
+			row(w, "expected", cmp.Or(e.Expected, nothing))
+			row(w, "found", cmp.Or(e.Found, nothing))
 			row(w, "hint", strings.Join(wrap(e.Hint, 80), "\n"))
 			row(w, "printed", e.Output)
 		}
