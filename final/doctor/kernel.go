@@ -14,10 +14,7 @@ import (
 
 // read is a file of the patient's as one trimmed string; "" if it is not there.
 func (p Patient) read(name string) string {
-	data, err := os.ReadFile(filepath.Join(p.Root, name))
-	if err != nil {
-		return ""
-	}
+	data, _ := os.ReadFile(filepath.Join(p.Root, name))
 	return strings.TrimSpace(string(data))
 }
 

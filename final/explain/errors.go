@@ -78,7 +78,7 @@ func alternatives(id string) string {
 // chapterOf is the chapter that a step belongs to.
 func chapterOf(id string) (chapter string, ok bool) {
 	pkg, _, _ := strings.Cut(id, ".")
-	source, ok := sources[pkg]
+	source, ok := sourceOf(pkg)
 	return source.chapter, ok
 }
 

@@ -22,22 +22,28 @@ import (
 	"cutaway/final/volume"
 )
 
-// sources lists the packages that have steps: where they are in the tree, and
-// the page of the book that is about them.
-var sources = map[string]struct {
+// source is a package that has steps: where it is in the tree, and the page of
+// the book that is about it.
+type source struct {
 	dir, chapter string
 	files        embed.FS
-}{
-	"chroot":     {"01-chroot", "chapters/01-chroot.md", chroot.Source},
-	"namespaces": {"02-namespaces", "chapters/02-namespaces.md", namespaces.Source},
-	"cgroups":    {"03-cgroups", "chapters/03-cgroups.md", cgroups.Source},
-	"unionfs":    {"04-unionfs", "chapters/04-unionfs.md", unionfs.Source},
-	"network":    {"06-network", "chapters/06-network.md", network.Source},
-	"rootfs":     {"final/rootfs", "chapters/02-namespaces.md", rootfs.Source},
-	"security":   {"final/security", "chapters/09-hardening.md", security.Source},
-	"plan":       {"final/plan", "chapters/08-final.md", plan.Source},
-	"shim":       {"final/shim", "chapters/08-final.md", shim.Source},
-	"volume":     {"final/volume", "chapters/08-final.md", volume.Source},
+}
+
+// sourceOf finds a package.
+func sourceOf(pkg string) (s source, ok bool) {
+	s, ok = map[string]source{
+		"chroot":     {"01-chroot", "chapters/01-chroot.md", chroot.Source},
+		"namespaces": {"02-namespaces", "chapters/02-namespaces.md", namespaces.Source},
+		"cgroups":    {"03-cgroups", "chapters/03-cgroups.md", cgroups.Source},
+		"unionfs":    {"04-unionfs", "chapters/04-unionfs.md", unionfs.Source},
+		"network":    {"06-network", "chapters/06-network.md", network.Source},
+		"rootfs":     {"final/rootfs", "chapters/02-namespaces.md", rootfs.Source},
+		"security":   {"final/security", "chapters/09-hardening.md", security.Source},
+		"plan":       {"final/plan", "chapters/08-final.md", plan.Source},
+		"shim":       {"final/shim", "chapters/08-final.md", shim.Source},
+		"volume":     {"final/volume", "chapters/08-final.md", volume.Source},
+	}[pkg]
+	return s, ok
 }
 
 // Reason is what the source says about a kind of step.
@@ -70,7 +76,7 @@ func reasons(pkg string) map[string]Reason {
 	}
 	found := map[string]Reason{}
 	read[pkg] = found
-	source, ok := sources[pkg]
+	source, ok := sourceOf(pkg)
 	if !ok {
 		return found
 	}

@@ -2,8 +2,10 @@ package observe
 
 import (
 	"fmt"
+	"math/bits"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	ns "cutaway/02-namespaces"
@@ -56,10 +58,7 @@ func differences(a, b string) int {
 
 // link is where a symbolic link leads; "" if it cannot be read.
 func link(name string) string {
-	target, err := os.Readlink(name)
-	if err != nil {
-		return ""
-	}
+	target, _ := os.Readlink(name)
 	return target
 }
 
@@ -111,11 +110,8 @@ func (w place) process() []string {
 
 // capabilities counts the bits of a set: "00000000a80425fb  14".
 func capabilities(set string) string {
-	n := 0
-	for _, digit := range set {
-		n += map[rune]int{'1': 1, '2': 1, '3': 2, '4': 1, '5': 2, '6': 2, '7': 3, '8': 1, '9': 2, 'a': 2, 'b': 3, 'c': 2, 'd': 3, 'e': 3, 'f': 4}[digit]
-	}
-	return fmt.Sprintf("%s  %d", set, n)
+	n, _ := strconv.ParseUint(set, 16, 64) // the kernel's own digits
+	return fmt.Sprintf("%s  %d", set, bits.OnesCount64(n))
 }
 
 // membership is the process's /proc/PID/cgroup without the numbers:
@@ -169,9 +165,6 @@ func first(words string) string {
 
 // text is what is in a file; "" if it cannot be read.
 func text(file string) string {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return ""
-	}
+	data, _ := os.ReadFile(file)
 	return strings.TrimSpace(string(data))
 }

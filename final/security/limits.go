@@ -3,40 +3,31 @@ package security
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// callSetgroups is setgroups(2) for the calling thread only.
-func callSetgroups(list []uint32) error {
-	p := unsafe.Pointer(unsafe.SliceData(list))
-	if _, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(list)), uintptr(p), 0); e != 0 {
-		return os.NewSyscallError("setgroups", e)
-	}
-	return nil
+// rlimits lists the resource limits by number (asm-generic/resource.h). An OCI
+// config.json has their names behind RLIMIT_, prlimit(1) in small letters.
+var rlimits = [...]string{
+	"CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE",
+	"MEMLOCK", "AS", "LOCKS", "SIGPENDING", "MSGQUEUE", "NICE", "RTPRIO", "RTTIME",
 }
 
-// rlimits maps the names of an OCI config.json to the kernel's numbers, and to
-// prlimit(1)'s options.
-var rlimits = map[string]struct {
-	number int
-	option string
-}{
-	"RLIMIT_AS": {unix.RLIMIT_AS, "as"}, "RLIMIT_CORE": {unix.RLIMIT_CORE, "core"},
-	"RLIMIT_CPU": {unix.RLIMIT_CPU, "cpu"}, "RLIMIT_DATA": {unix.RLIMIT_DATA, "data"},
-	"RLIMIT_FSIZE": {unix.RLIMIT_FSIZE, "fsize"}, "RLIMIT_LOCKS": {unix.RLIMIT_LOCKS, "locks"},
-	"RLIMIT_MEMLOCK": {unix.RLIMIT_MEMLOCK, "memlock"}, "RLIMIT_MSGQUEUE": {unix.RLIMIT_MSGQUEUE, "msgqueue"},
-	"RLIMIT_NICE": {unix.RLIMIT_NICE, "nice"}, "RLIMIT_NOFILE": {unix.RLIMIT_NOFILE, "nofile"},
-	"RLIMIT_NPROC": {unix.RLIMIT_NPROC, "nproc"}, "RLIMIT_RSS": {unix.RLIMIT_RSS, "rss"},
-	"RLIMIT_RTPRIO": {unix.RLIMIT_RTPRIO, "rtprio"}, "RLIMIT_RTTIME": {unix.RLIMIT_RTTIME, "rttime"},
-	"RLIMIT_SIGPENDING": {unix.RLIMIT_SIGPENDING, "sigpending"}, "RLIMIT_STACK": {unix.RLIMIT_STACK, "stack"},
+// rlimit is the number of a limit such as RLIMIT_NOFILE, -1 if there is none.
+func rlimit(name string) int {
+	short, ok := strings.CutPrefix(name, "RLIMIT_")
+	if !ok {
+		return -1
+	}
+	return slices.Index(rlimits[:], short)
 }
 
 // KnownRlimit tells whether a name such as RLIMIT_NOFILE exists.
-func KnownRlimit(name string) bool { return rlimits[name].option != "" }
+func KnownRlimit(name string) bool { return rlimit(name) >= 0 }
 
 // Rlimit bounds a resource of each process, such as its open files: the limit
 // of single processes, where a cgroup is one of a whole container.
@@ -54,15 +45,15 @@ type Rlimit struct {
 // prlimit(2) and not syscall.Setrlimit: Go raises its own soft limit of open
 // files and puts the old one back at execve, unless it knows of the change.
 func (r Rlimit) Do() error {
-	kind, ok := rlimits[r.Type]
-	if !ok {
+	number := rlimit(r.Type)
+	if number < 0 {
 		return fmt.Errorf("unknown resource limit %q", r.Type)
 	}
 	want, now := unix.Rlimit{Cur: r.Soft, Max: r.Hard}, unix.Rlimit{}
-	if err := unix.Setrlimit(kind.number, &want); err != nil {
+	if err := unix.Setrlimit(number, &want); err != nil {
 		return fmt.Errorf("set %s to %s:%s: %w", r.Type, limit(r.Soft), limit(r.Hard), os.NewSyscallError("prlimit", err))
 	}
-	if err := unix.Getrlimit(kind.number, &now); err != nil || now != want {
+	if err := unix.Getrlimit(number, &now); err != nil || now != want {
 		return fmt.Errorf("%s is %d:%d after being set to %d:%d: %w", r.Type, now.Cur, now.Max, want.Cur, want.Max, err)
 	}
 	return nil
@@ -70,7 +61,8 @@ func (r Rlimit) Do() error {
 
 // String is prlimit(1) on the shell.
 func (r Rlimit) String() string {
-	return fmt.Sprintf("prlimit --pid $$ --%s=%s:%s", rlimits[r.Type].option, limit(r.Soft), limit(r.Hard))
+	option := strings.ToLower(strings.TrimPrefix(r.Type, "RLIMIT_"))
+	return fmt.Sprintf("prlimit --pid $$ --%s=%s:%s", option, limit(r.Soft), limit(r.Hard))
 }
 
 func limit(n uint64) string {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -73,23 +74,17 @@ func (u User) String() string {
 	if name == "" {
 		name = "0"
 	}
-	words := []string{"setpriv --reuid=" + name}
-	if group != "" {
-		words = append(words, "--regid="+group)
-	}
-	if group == "" {
+	switch {
+	case group == "" && name == "0":
 		group = "0"
-		if name != "0" {
-			group = `"$(id -g ` + name + `)"`
-		}
-		words = append(words, "--regid="+group)
+	case group == "":
+		group = `"$(id -g ` + name + `)"`
 	}
+	groups := "--init-groups"
 	if len(u.Groups) > 0 {
-		words = append(words, "--groups="+strings.Join(u.Groups, ","))
-	} else {
-		words = append(words, "--init-groups")
+		groups = "--groups=" + strings.Join(u.Groups, ",")
 	}
-	return strings.Join(words, " ") + " bash"
+	return fmt.Sprintf("setpriv --reuid=%s --regid=%s %s bash", name, group, groups)
 }
 
 // lookup finds the numbers, as Docker does (moby/sys/user, GetExecUser).
@@ -157,10 +152,14 @@ func number(s string) (int, bool) {
 	return int(n), err == nil && n >= 0
 }
 
+// setGroups is setgroups(2) for the calling thread only.
 func setGroups(groups []int) error {
 	list := make([]uint32, len(groups)+1) // one more, so that it has an address
 	for i, g := range groups {
 		list[i] = uint32(g)
 	}
-	return callSetgroups(list[:len(groups):len(list)])
+	if _, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(groups)), uintptr(unsafe.Pointer(&list[0])), 0); e != 0 {
+		return os.NewSyscallError("setgroups", e)
+	}
+	return nil
 }

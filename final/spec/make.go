@@ -1,7 +1,9 @@
 package spec
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/moby/api/types/container"
@@ -64,7 +66,7 @@ func Process(c container.Config, h container.HostConfig) (*specs.Process, error)
 		User:            userOf(c.User, h.Umask),
 		Args:            Args(c),
 		Env:             environment(c),
-		Cwd:             first(c.WorkingDir, "/"),
+		Cwd:             cmp.Or(c.WorkingDir, "/"),
 		Capabilities:    &specs.LinuxCapabilities{Bounding: keep, Effective: keep, Permitted: keep},
 		NoNewPrivileges: noNew,
 	}
@@ -103,14 +105,8 @@ func userOf(name string, umask *uint32) specs.User {
 }
 
 func parseID(s string) (uint32, bool) {
-	var n uint32
-	for _, r := range s {
-		if r < '0' || r > '9' || n > 1<<27 {
-			return 0, false
-		}
-		n = n*10 + uint32(r-'0')
-	}
-	return n, s != ""
+	n, err := strconv.ParseUint(s, 10, 31)
+	return uint32(n), err == nil
 }
 
 // environment is what every container has, and then its own.

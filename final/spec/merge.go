@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -31,9 +32,9 @@ func Merge(user container.Config, image v1.Config) container.Config {
 		c.Entrypoint = nil // docker run --entrypoint ""
 	}
 	c.Env = mergeEnv(image.Env, user.Env)
-	c.User = first(user.User, image.User)
-	c.WorkingDir = first(user.WorkingDir, image.WorkingDir)
-	c.StopSignal = first(user.StopSignal, image.StopSignal)
+	c.User = cmp.Or(user.User, image.User)
+	c.WorkingDir = cmp.Or(user.WorkingDir, image.WorkingDir)
+	c.StopSignal = cmp.Or(user.StopSignal, image.StopSignal)
 	c.Labels = mergeMaps(image.Labels, user.Labels)
 	c.Volumes = mergeMaps(image.Volumes, user.Volumes)
 	for p := range image.ExposedPorts {
@@ -51,13 +52,6 @@ func Merge(user container.Config, image v1.Config) container.Config {
 
 // Args is the whole command line of a container.
 func Args(c container.Config) []string { return slices.Concat(c.Entrypoint, c.Cmd) }
-
-func first(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
 
 func mergeMaps[V any](image, user map[string]V) map[string]V {
 	if len(image) == 0 {
