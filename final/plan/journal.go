@@ -35,7 +35,7 @@ type entry struct {
 
 // Keep writes the plan into dir and every change from now on behind it.
 func (p *Plan) Keep(dir string) error {
-	data, err := json.Marshal(p)
+	data, err := p.MarshalJSON() // encoding/json would check and copy what this returns
 	if err != nil {
 		return fmt.Errorf("encode plan: %w", err)
 	}
