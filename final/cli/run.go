@@ -12,6 +12,7 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -101,19 +102,11 @@ func (a *app) foreground(ctx context.Context, what attachment, start starter) er
 		stop := a.forwardSignals(ctx, what.id)
 		defer stop()
 	}
-	conn, err := a.attach(ctx, what)
+	conn, exit, err := a.attachAndWait(ctx, what)
 	if err != nil {
 		return exitError{125, err}
 	}
 	defer conn.Close()
-	condition := container.WaitConditionNextExit
-	if what.removed {
-		condition = container.WaitConditionRemoved
-	}
-	exit, err := a.wait(ctx, what.id, condition)
-	if err != nil {
-		return exitError{125, err}
-	}
 	if err := start.do(ctx, what.id); err != nil {
 		return err
 	}
@@ -122,6 +115,25 @@ func (a *app) foreground(ctx context.Context, what attachment, start starter) er
 		defer stop()
 	}
 	return a.follow(ctx, conn, what, exit)
+}
+
+// attachAndWait arranges, side by side, what has to be arranged before the start: the streams and the exit status.
+func (a *app) attachAndWait(ctx context.Context, what attachment) (*hijacked, <-chan exitStatus, error) {
+	condition := container.WaitConditionNextExit
+	if what.removed {
+		condition = container.WaitConditionRemoved
+	}
+	var exit <-chan exitStatus
+	var waiting errgroup.Group
+	waiting.Go(func() (err error) {
+		exit, err = a.wait(ctx, what.id, condition)
+		return err
+	})
+	conn, err := a.attach(ctx, what)
+	if failed := waiting.Wait(); err == nil && failed != nil {
+		return nil, nil, errors.Join(failed, conn.Close())
+	}
+	return conn, exit, err
 }
 
 // follow copies the streams until the container has ended or the user detaches, and returns the exit status.

@@ -26,6 +26,9 @@ func (e *Engine) Plan(_ context.Context, ref string) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p := c.currentPlan(); p != nil {
+		p.Flush()
+	}
 	p, err := plan.Load(c.bundle)
 	if missing(err) {
 		return e.dryRun(ref)

@@ -92,6 +92,15 @@ func (p *Plan) replay(f *os.File) {
 	}
 }
 
+// Flush writes what the journal holds, for somebody who is about to read it.
+func (p *Plan) Flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.journal != nil {
+		p.journal.write()
+	}
+}
+
 // Close ends the journal; the files stay.
 func (p *Plan) Close() error {
 	p.mu.Lock()
