@@ -26,10 +26,11 @@
 //	         cache/IMAGE.json                which step of a build made it (final/build)
 //	         builds/                         contexts of builds that go on
 //	         containers/ID/container.json   the record; without it there is no container
-//	                       json.log, exit.json  written by its shim
+//	                       json.log         written by its shim
 //	ExecRoot/containers/ID/config.json      what was asked of the runtime: an OCI bundle
 //	                       rootfs/          where its layers are mounted
 //	                       plan.json, journal   its steps, and how far they got
+//	                       exit.json        written by its shim
 //	                       hosts, hostname, resolv.conf
 //	         netns/ID                   its network namespace        (06-network)
 //	         shims/ID                   the socket of its shim

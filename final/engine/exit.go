@@ -30,7 +30,7 @@ func (e *Engine) watch(c *Container, running *shim.Running) {
 		return // the next engine goes on from here
 	}
 	if errors.Is(err, shim.ErrGone) {
-		if exit, err = shim.ReadExit(c.dir); err != nil {
+		if exit, err = shim.ReadExit(c.bundle); err != nil {
 			// Somebody killed the shim. The process lost its parent and its
 			// streams: it must not go on unseen.
 			exit = shim.Exit{Code: 137, At: time.Now().UTC()}

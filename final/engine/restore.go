@@ -85,7 +85,7 @@ func (e *Engine) resume(c *Container) error {
 			return err
 		}
 	}
-	exit, err := shim.ReadExit(c.dir)
+	exit, err := shim.ReadExit(c.bundle)
 	if err != nil {
 		exit = shim.Exit{Code: 137, At: time.Now().UTC()}
 	}

@@ -11,7 +11,7 @@ func (e *Engine) ensureShim(c *Container) (*shim.Shim, error) {
 	if c.shim != nil {
 		return c.shim, nil
 	}
-	place := shim.Place{Dir: c.dir, Socket: e.socket(c.look().ID)}
+	place := shim.Place{Dir: c.bundle, Log: shim.LogIn(c.dir), Socket: e.socket(c.look().ID)}
 	s, err := e.takeSpare(place)
 	if err != nil {
 		return nil, err

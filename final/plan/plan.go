@@ -112,7 +112,7 @@ func Find[T Step](p *Plan) (T, bool) {
 // Undo takes back, in each lane last first, every item that was begun. It goes
 // on after an error and returns all of them.
 func (p *Plan) Undo() error {
-	return sideBySide([]Lane{Inside, Process, Root, Limits, Wire}, p.undoLane)
+	return sideBySide([]Lane{Wire, Limits, Root, Process, Inside}, p.undoLane)
 }
 
 func (p *Plan) undoLane(lane Lane) error {

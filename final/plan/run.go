@@ -38,7 +38,7 @@ func (r *Runner) host(p *Plan) error {
 	if r.Before != nil {
 		return r.inTurn(p)
 	}
-	return sideBySide([]Lane{Process, Root, Limits, Wire}, p.doLane)
+	return sideBySide([]Lane{Wire, Limits, Root, Process}, p.doLane) // the longest first
 }
 
 // sideBySide does something with several lanes at once, the first of them in the

@@ -24,7 +24,8 @@ type Shim struct {
 
 // Place says where a shim lives.
 type Place struct {
-	Dir    string // of the container: exit.json and log are here
+	Dir    string // for exit.json; it is there by the time that a process is spawned
+	Log    string // path
 	Socket string // at most 107 bytes, see unix(7)
 }
 
@@ -193,7 +194,7 @@ func (r *Running) Wait() (Exit, error) {
 	return e, nil
 }
 
-// ReadExit is the status of a container's first process, left by its shim.
+// ReadExit is the status of a container's first process, left by its shim in dir.
 // fs.ErrNotExist if it left none.
 func ReadExit(dir string) (Exit, error) {
 	var e Exit

@@ -15,7 +15,7 @@ import (
 
 // server is the shim itself.
 type server struct {
-	dir string // of the container
+	dir string // for exit.json
 	log *Log
 
 	mu        sync.Mutex // guards what follows
@@ -83,7 +83,7 @@ func (s *server) hired() (*net.UnixListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.dir, s.log = p.Dir, NewLog(LogIn(p.Dir))
+	s.dir, s.log = p.Dir, NewLog(p.Log)
 	return l.(*net.UnixListener), nil
 }
 
