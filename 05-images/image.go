@@ -174,24 +174,26 @@ func (i Image) needs() []string {
 
 // enter makes an image known whose layers are in the store, under all of its
 // names at once.
-func (s *Store) enter(img Image) (entered Image, err error) {
-	if err := errors.Join(s.putBlob(img.config), s.putBlob(img.manifest)); err != nil {
+func (s *Store) enter(img Image) (Image, error) {
+	err := errors.Join(s.putBlob(img.config), s.putBlob(img.manifest))
+	if err != nil {
 		return Image{}, err
 	}
-	err = s.locked(func() error {
-		err := s.change(func(index *v1.IndexManifest) error {
-			keep(index, img.desc)
-			for _, ref := range img.refs {
-				setName(index, img.desc, ref)
-			}
-			return nil
-		})
-		if err == nil {
-			entered, err = s.Get(img.ID)
+	err = s.update(func(index *v1.IndexManifest) error {
+		keep(index, img.desc)
+		for _, ref := range img.refs {
+			setName(index, img.desc, ref)
 		}
-		return err
+		return nil
 	})
-	return entered, err
+	if err != nil {
+		return Image{}, err
+	}
+	now, err := s.current()
+	if err != nil {
+		return Image{}, err
+	}
+	return now.named(img), nil
 }
 
 // isIndex tells an index from a manifest by what is in it: what somebody says

@@ -23,7 +23,8 @@ var shortIDRE = lazily(`^(?:sha256:)?[0-9a-f]{1,64}$`)
 type view struct {
 	file   os.FileInfo // of the index.json: each version is a new file
 	index  v1.IndexManifest
-	images []Image // the newest first; those with an err are not there, whatever their names say
+	stored []Image // for each descriptor one; those with an err are not there, whatever their names say
+	images []Image // for each ID one, with all its names, the newest first
 }
 
 // current returns the view of the index.json that is there. The cost is one
@@ -49,27 +50,51 @@ func (s *Store) current() (*view, error) {
 		if err != nil {
 			img = Image{err: fmt.Errorf("image %s: %w", d.Annotations[refAnnotation], err)} // the others are well
 		}
-		i := slices.IndexFunc(v.images, func(have Image) bool { return err == nil && have.ID == img.ID })
-		if i < 0 {
-			i, v.images = len(v.images), append(v.images, img)
-		}
 		if ref, ok := nameOf(d); ok {
-			v.images[i].addName(ref)
+			img.addName(ref)
+		}
+		v.stored = append(v.stored, img)
+	}
+	v.group()
+	s.view.Store(v)
+	return v, nil
+}
+
+// group puts together what has one ID: names, and other ways to pack the layers.
+func (v *view) group() {
+	for _, img := range v.stored {
+		i := slices.IndexFunc(v.images, func(have Image) bool { return have.ID == img.ID })
+		switch {
+		case img.err != nil:
+		case i < 0:
+			v.images = append(v.images, img)
+		default:
+			for _, ref := range img.refs {
+				v.images[i].addName(ref)
+			}
 		}
 	}
 	slices.SortFunc(v.images, func(a, b Image) int {
 		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(a.ID, b.ID))
 	})
-	s.view.Store(v)
-	return v, nil
+}
+
+// named gives an image all names that its ID has.
+func (v *view) named(img Image) Image {
+	for _, all := range v.images {
+		if all.ID == img.ID {
+			img.refs, img.Names, img.Digests = all.refs, all.Names, all.Digests
+		}
+	}
+	return img
 }
 
 func (i *Image) addName(ref Reference) {
-	i.refs = append(i.refs, ref)
+	i.refs = append(slices.Clip(i.refs), ref)
 	if ref.Digest != "" {
-		i.Digests = append(i.Digests, ref.Familiar())
+		i.Digests = append(slices.Clip(i.Digests), ref.Familiar())
 	} else {
-		i.Names = append(i.Names, ref.Familiar())
+		i.Names = append(slices.Clip(i.Names), ref.Familiar())
 	}
 }
 
@@ -93,9 +118,9 @@ func (s *Store) Get(ref string) (found Image, err error) {
 	isID := shortIDRE(ref)
 	switch {
 	case err == nil:
-		for _, img := range now.images {
+		for _, img := range now.stored {
 			if slices.Contains(img.refs, name.key()) {
-				return img, img.err
+				return now.named(img), img.err
 			}
 		}
 		err = fmt.Errorf("%w: %s", ErrNotFound, name.Familiar())
@@ -103,7 +128,7 @@ func (s *Store) Get(ref string) (found Image, err error) {
 		err = fmt.Errorf("%w: %s", ErrNotFound, ref)
 	}
 	for _, img := range now.images {
-		if !isID || img.err != nil || !strings.HasPrefix(img.ID, "sha256:"+strings.TrimPrefix(ref, "sha256:")) {
+		if !isID || !strings.HasPrefix(img.ID, "sha256:"+strings.TrimPrefix(ref, "sha256:")) {
 			continue
 		}
 		if found.ID != "" {
@@ -120,5 +145,5 @@ func (s *Store) List() ([]Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(now.images), func(i Image) bool { return i.err != nil }), nil
+	return slices.Clone(now.images), nil
 }

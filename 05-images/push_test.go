@@ -84,3 +84,28 @@ func TestPushingNeedsAnImageAndPermission(t *testing.T) {
 	require.ErrorIs(t, err, images.ErrUnauthorized)
 	require.ErrorContains(t, err, "read only")
 }
+
+// TestAnImageIsPushedAsItCame has one image in two packings: one config, two manifests.
+func TestAnImageIsPushedAsItCame(t *testing.T) {
+	srv, s := newServer(t), newStore(t)
+	one, err := s.Add(imageOf(t, layerOf(t, compression.GZip, tarOf("a=1"))), "one", nil)
+	require.NoError(t, err)
+	ref := srv.push(t, "two", imageOf(t, layerOf(t, compression.ZStd, tarOf("a=1"))))
+	two, err := pull(t, s, ref, images.PullOptions{})
+	require.NoError(t, err)
+	require.Equal(t, one.ID, two.ID)
+	require.NotEqual(t, one.Manifest, two.Manifest)
+	require.ElementsMatch(t, []string{"one:latest", ref.Familiar()}, two.Names)
+
+	require.NoError(t, s.Sweep(images.SweepOptions{}))
+	require.NoError(t, s.Push(t.Context(), ref, images.PushOptions{}))
+	got, err := pull(t, newStore(t), ref, images.PullOptions{})
+	require.NoError(t, err)
+	require.Equal(t, two.Manifest, got.Manifest)
+	for name, want := range map[string]images.Image{"one": one, ref.String(): two} {
+		got, err := s.Get(name)
+		require.NoError(t, err)
+		require.Equal(t, want.Manifest, got.Manifest)
+		require.NoError(t, s.Unpack(got, newTrees()), "nothing of it was swept")
+	}
+}

@@ -30,7 +30,7 @@ var librarySize = map[string]int{
 	"02-namespaces":    950,
 	"03-cgroups":       1169,
 	"04-unionfs":       2142,
-	"05-images":        2270,
+	"05-images":        2295,
 	"06-network":       1500,
 	"07-daemon":        2350,
 	"07-daemon/memory": 1200,  // an engine without a kernel, for the demonstration and the tests
