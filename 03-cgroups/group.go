@@ -133,33 +133,28 @@ func (g Group) Frozen() (bool, error) {
 // Kill sends SIGKILL to every process of the group and of groups below it, also
 // to those that they fork meanwhile, and to frozen ones. It returns when none is
 // left; after 10 seconds (a process in an uninterruptible wait) that is an error.
+//
+// v2's cgroup.kill (since Linux 5.14) leaves no time to fork. Without it, the
+// processes are frozen while the signals are sent.
 func (g Group) Kill() error {
 	return retry(func() (bool, error) {
 		pids, err := g.Procs()
 		if err != nil || len(pids) == 0 {
 			return true, err
 		}
-		return false, ignoreGone(g.killAll(pids))
+		defer func() { _ = g.writeFreezer(false) }() // v1: frozen processes do not die
+		if file, err := g.file("cgroup.kill"); err != nil {
+			_ = g.writeFreezer(true) // without a freezer, repetition must do
+		} else if err := ignoreGone(writeFile(file, "1")); err != nil {
+			return false, err
+		}
+		for _, pid := range pids {
+			if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+				return false, fmt.Errorf("kill %d: %w", pid, err)
+			}
+		}
+		return false, nil
 	}, "kill the processes of %q", g.Paths...)
-}
-
-// killAll uses v2's cgroup.kill (since Linux 5.14), which leaves no time to fork.
-// Without it, the processes are frozen while the signals are sent.
-func (g Group) killAll(pids []int) error {
-	if file, err := g.file("cgroup.kill"); err == nil {
-		if err := writeFile(file, "1"); err != nil {
-			return err
-		}
-	} else {
-		_ = g.writeFreezer(true) // without a freezer, repetition must do
-	}
-	defer func() { _ = g.writeFreezer(false) }() // v1: frozen processes do not die
-	for _, pid := range pids {
-		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("kill %d: %w", pid, err)
-		}
-	}
-	return nil
 }
 
 // Remove kills what is in the group and removes its directories and those below.

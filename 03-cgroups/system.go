@@ -164,15 +164,13 @@ func (s *System) hierarchy(controller string) (Hierarchy, error) {
 }
 
 // Create is the step that makes the group called name in every hierarchy.
-func (s *System) Create(name string) Create { return Create{Name: name, Paths: s.paths(name)} }
+func (s *System) Create(name string) Create {
+	c := Create{Name: name}
+	for _, h := range s.Hierarchies {
+		c.Paths = append(c.Paths, filepath.Join(h.Base, name))
+	}
+	return c
+}
 
 // Join is the step by which a process enters the group.
-func (s *System) Join(name string) Join { return Join{Name: name, Paths: s.paths(name)} }
-
-func (s *System) paths(name string) []string {
-	var all []string
-	for _, h := range s.Hierarchies {
-		all = append(all, filepath.Join(h.Base, name))
-	}
-	return all
-}
+func (s *System) Join(name string) Join { return Join{Name: name, Paths: s.Create(name).Paths} }

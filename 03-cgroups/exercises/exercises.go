@@ -45,7 +45,7 @@ says frozen 1 or 0. A process in the middle of something, or one that has used u
 	},
 	{
 		Name: "kill", Title: "Leave nobody alive", Points: 4,
-		Empty: []string{"Group.Kill", "Group.killAll"},
+		Empty: []string{"Group.Kill"},
 		After: []string{"freeze"},
 		Task: `Kill every process of the group and of the groups below it: those that ignore SIGTERM, those that are frozen, and those that are born while
 you are at it. When Kill returns, cgroup.procs is empty, in all of them. If 10 seconds are not enough, that is an error. Nobody else is hurt.`,
