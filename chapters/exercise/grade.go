@@ -210,7 +210,8 @@ func (b build) grade(ctx context.Context, e Exercise) Result {
 	case r.State == Hung:
 		r.Check, r.Expected = "end of the grader", fmt.Sprintf("an end within %v", b.limit)
 		r.Found = "it waits still, and was ended"
-		r.Hint = "What does the code wait for: a process that does not end, a descriptor that nobody closes, a channel?"
+		r.Hint = "What does the code wait for: a process that does not end, a descriptor that nobody closes, a channel? " +
+			"A machine that is slow itself gets more time by make grade ARGS='-limit 1m'."
 	}
 	return r
 }
