@@ -101,7 +101,7 @@ func pair() (ours *net.UnixConn, theirs *os.File, err error) {
 func readLine(conn *net.UnixConn, v any) (*os.File, error) {
 	var line []byte
 	var passed *os.File
-	buf, oob := make([]byte, maxLine), make([]byte, unix.CmsgSpace(4))
+	buf, oob := make([]byte, 4<<10), make([]byte, unix.CmsgSpace(4))
 	for !bytes.HasSuffix(line, []byte("\n")) {
 		n, err := peek(conn, buf)
 		if err != nil {
