@@ -72,7 +72,7 @@ func (e *Engine) imageFor(ref, platform string) (images.Image, error) {
 }
 
 // build makes what is kept of a container. The record comes last: with it, the
-// container exists.
+// container exists for the next engine, too.
 func (e *Engine) build(c *Container, img images.Image) error {
 	if err := os.Mkdir(c.dir, 0o710); err != nil {
 		return err
@@ -85,6 +85,9 @@ func (e *Engine) build(c *Container, img images.Image) error {
 	}
 	if err := e.addMounts(c); err != nil {
 		return err
+	}
+	if c.record.Host.AutoRemove && c.record.Nameless == nil {
+		return nil // before its start it would not survive this engine anyway: see restore
 	}
 	return c.save()
 }

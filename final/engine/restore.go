@@ -19,7 +19,7 @@ import (
 // restore takes over what an earlier engine has left, however it ended:
 //
 //	the record says          its shim            then
-//	(there is no record)     -                   a creation or removal was interrupted: remove the rest
+//	(there is no record)     may have a process  a creation or removal was interrupted, or a start with --rm: remove the rest
 //	created, exited          -                   a start may have been interrupted: undo it
 //	running                  answers             go on watching
 //	running                  is gone             the end is in exit.json, or the machine went down: undo, exited
@@ -39,15 +39,15 @@ func (e *Engine) restore() error {
 func (e *Engine) restoreOne(id string) error {
 	c := e.container(id)
 	err := c.load()
-	if missing(err) {
-		return errors.Join(e.undo(c), e.discard(c))
-	}
-	if err != nil {
+	half := missing(err)
+	if err != nil && !half {
 		return fmt.Errorf("read its record (remove the directory to go on without it): %w", err)
 	}
-	e.containers[id] = c
-	if _, err := e.claim(c.record.Name, id); err != nil {
-		return err
+	if !half {
+		e.containers[id] = c
+		if _, err := e.claim(c.record.Name, id); err != nil {
+			return err
+		}
 	}
 	c.verb.Lock()
 	defer c.verb.Unlock()
@@ -66,7 +66,10 @@ func (e *Engine) restoreOne(id string) error {
 	if err := errors.Join(e.undo(c), e.net.Release(id), c.letGo()); err != nil {
 		return err
 	}
-	if c.record.Host.AutoRemove {
+	switch {
+	case half:
+		return errors.Join(e.discard(c), os.RemoveAll(e.socket(id)))
+	case c.record.Host.AutoRemove:
 		return e.remove(c, daemon.RemoveOptions{Volumes: true})
 	}
 	return nil

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"os"
 	"testing"
 
 	daemon "cutaway/07-daemon"
@@ -61,4 +62,19 @@ func (w *world) replaced(meanwhile func()) {
 	next, err := Open(w.o)
 	require.NoError(w.t, err)
 	w.Engine = next
+}
+
+// An engine that dies before it has written down that a container with --rm runs.
+func TestAProcessThatHasNoRecordIsEnded(t *testing.T) {
+	w := open(t)
+	req := request("sleep", "1000")
+	req.HostConfig.AutoRemove = true
+	id := w.create(req)
+	require.NoFileExists(t, recordIn(w.data("containers", id)))
+	require.NoError(t, w.Start(w.ctx(), id))
+	pid := w.pidOf(id)
+	w.replaced(func() { require.NoError(t, os.Remove(recordIn(w.data("containers", id)))) })
+	require.ErrorIs(t, unix.Kill(pid, 0), unix.ESRCH)
+	require.NoDirExists(t, w.data("containers", id))
+	w.clean("after the next engine")
 }
