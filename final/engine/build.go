@@ -185,11 +185,6 @@ func (e *Engine) PruneBuilds(ctx context.Context, o daemon.BuildPruneOptions) (r
 			report.CachesDeleted = append(report.CachesDeleted, g.Deleted)
 		}
 	}
-	after := e.layerSizes()
-	for id, size := range before {
-		if _, still := after[id]; !still {
-			report.SpaceReclaimed += uint64(size)
-		}
-	}
+	report.SpaceReclaimed = e.freedSince(before)
 	return report, nil
 }

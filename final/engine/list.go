@@ -13,6 +13,7 @@ import (
 	daemon "cutaway/07-daemon"
 	"cutaway/final/spec"
 
+	"github.com/docker/go-units"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
 	api "github.com/moby/moby/api/types/network"
@@ -173,42 +174,13 @@ func mountPoints(r Record) []container.MountPoint {
 
 // status is the STATUS column of docker ps.
 func status(s State) string {
-	switch s.Status {
+	switch s.shown() {
 	case container.StateRunning:
-		if s.Paused {
-			return "Up " + ago(time.Since(s.Started)) + " (Paused)"
-		}
-		return "Up " + ago(time.Since(s.Started))
+		return "Up " + units.HumanDuration(time.Since(s.Started))
+	case container.StatePaused:
+		return "Up " + units.HumanDuration(time.Since(s.Started)) + " (Paused)"
 	case container.StateExited:
-		return fmt.Sprintf("Exited (%d) %s ago", s.ExitCode, ago(time.Since(s.Finished)))
+		return fmt.Sprintf("Exited (%d) %s ago", s.ExitCode, units.HumanDuration(time.Since(s.Finished)))
 	}
 	return "Created"
-}
-
-// ago is a duration in words, as Docker's units.HumanDuration has it.
-func ago(d time.Duration) string {
-	seconds, minutes, hours := int(d.Seconds()), int(d.Minutes()), int(d.Hours()+0.5)
-	switch {
-	case seconds < 1:
-		return "Less than a second"
-	case seconds == 1:
-		return "1 second"
-	case seconds < 60:
-		return fmt.Sprintf("%d seconds", seconds)
-	case minutes == 1:
-		return "About a minute"
-	case minutes < 60:
-		return fmt.Sprintf("%d minutes", minutes)
-	case hours == 1:
-		return "About an hour"
-	case hours < 48:
-		return fmt.Sprintf("%d hours", hours)
-	case hours < 24*7*2:
-		return fmt.Sprintf("%d days", hours/24)
-	case hours < 24*30*2:
-		return fmt.Sprintf("%d weeks", hours/24/7)
-	case hours < 24*365*2:
-		return fmt.Sprintf("%d months", hours/24/30)
-	}
-	return fmt.Sprintf("%d years", hours/24/365)
 }

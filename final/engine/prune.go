@@ -72,12 +72,7 @@ func (e *Engine) PruneImages(_ context.Context, f daemon.Filters) (image.PruneRe
 		}
 	}
 	err = e.sweepImages(images.SweepOptions{})
-	after := e.layerSizes()
-	for id, size := range before {
-		if _, still := after[id]; !still {
-			report.SpaceReclaimed += uint64(size)
-		}
-	}
+	report.SpaceReclaimed = e.freedSince(before)
 	return report, err
 }
 
@@ -112,6 +107,17 @@ func (e *Engine) layerSizes() map[string]int64 {
 		}
 	}
 	return sizes
+}
+
+// freedSince is the bytes of the layers that are no longer there.
+func (e *Engine) freedSince(before map[string]int64) (n uint64) {
+	after := e.layerSizes()
+	for id, size := range before {
+		if _, still := after[id]; !still {
+			n += uint64(size)
+		}
+	}
+	return n
 }
 
 // PruneContainers removes the containers that do not run.
