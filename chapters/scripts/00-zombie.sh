@@ -5,6 +5,6 @@ for _ in {1..500}; do
     [[ $(ps -o stat= --ppid $!) == Z* ]] && break
     sleep 0.02
 done
-try 'sleep 1; ps -o stat,args -p $! --ppid $!'
+try 'sleep 1; ps -o s,args -p $! --ppid $!'
 try 'kill $!'
 wait

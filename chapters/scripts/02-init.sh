@@ -10,6 +10,6 @@ for _ in {1..500}; do
     [[ $(ps -o stat= --ppid "$(pgrep -nxf 'sleep 62')" 2>/dev/null) == Z* ]] && break
     sleep 0.02
 done
-try 'sleep 1; ps -o stat,args --ppid $(pgrep -nxf "sleep 62")'
+try 'sleep 1; ps -o s,args --ppid $(pgrep -nxf "sleep 62")'
 try 'kill -9 $(pgrep -nxf "sleep 62")'
 wait
