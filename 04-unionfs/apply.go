@@ -46,15 +46,15 @@ type unpacker struct {
 	lastReal string   // without symbolic links
 }
 
-// unpack reads the archive, to the end of the stream, and returns the bytes in its regular files.
-func (u *unpacker) unpack(stream io.Reader) (size int64, err error) {
+// unpack reads the archive, to the end of the stream.
+func (u *unpacker) unpack(stream io.Reader) (err error) {
 	defer func() { _ = u.last.Close() }()
 	if u.path, err = os.Readlink(procPath(u.root)); err != nil {
-		return 0, err
+		return err
 	}
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(u.root.Fd()), &st); err != nil {
-		return 0, os.NewSyscallError("fstatfs", err)
+		return os.NewSyscallError("fstatfs", err)
 	}
 	u.limit = int64(st.Blocks) * st.Bsize
 	u.buf, u.made = make([]byte, 128<<10), map[string]bool{}
@@ -64,19 +64,19 @@ func (u *unpacker) unpack(stream io.Reader) (size int64, err error) {
 			break
 		}
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if err := u.entry(h, tr); err != nil && !errors.Is(err, errLeftOut) {
-			return 0, fmt.Errorf("%q: %w", h.Name, err)
+			return fmt.Errorf("%q: %w", h.Name, err)
 		}
 	}
 	for _, h := range slices.Backward(u.dirs) {
 		if err := u.touch(h); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	_, err = io.Copy(io.Discard, stream) // whoever computes a digest wants the padding too
-	return u.size, err
+	return err
 }
 
 // clean returns an entry's name relative to the root, which is ".". A name that begins with "/" begins at the root.
@@ -181,11 +181,43 @@ func (u *unpacker) open(name string) (*os.File, error) {
 
 // imply makes a directory for which there was no entry. It looks like the one that it covers in the layers below.
 func (u *unpacker) imply(name string) error {
-	n, ok := u.lookup(name)
-	if !ok || !n.isDir() {
+	n := u.lookup(name)
+	if !n.isDir() {
 		n = directory("/" + name)
 	}
 	return u.copyUp(n)
+}
+
+// lookup returns what the layer that is being made, and those below it, show as name.
+func (u *unpacker) lookup(name string) node {
+	return find(append([]string{procPath(u.root)}, u.lowers...), name)
+}
+
+// resolve follows the symbolic links in name, a directory, as chroot(2) into the merged tree would: "lib/x" is "usr/lib/x" where a
+// layer below has lib -> usr/lib. The kernel cannot do it, since that link is not in this layer.
+func (u *unpacker) resolve(name string) (string, error) {
+	done, rest := "", strings.Split(name, "/")
+	for links := 0; len(rest) > 0; {
+		next := path.Join("/", done, rest[0])[1:]
+		rest = rest[1:]
+		n := u.lookup(next)
+		if next == "" || n.st.Mode&unix.S_IFMT != unix.S_IFLNK {
+			done = next
+			continue
+		}
+		target, err := os.Readlink(n.file)
+		if err != nil {
+			return "", err
+		}
+		if links++; links > 40 { // the kernel's own limit: path_resolution(7)
+			return "", &os.PathError{Op: "resolve", Path: name, Err: unix.ELOOP}
+		}
+		if path.IsAbs(target) {
+			done = ""
+		}
+		rest = append(strings.Split(target, "/"), rest...)
+	}
+	return path.Clean(done), nil
 }
 
 // attributes sets owner, mode, extended attributes and times of dir/base in the one order in which none undoes another:

@@ -5,11 +5,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -120,13 +118,13 @@ func (s *Store) compare(id string, see func(comparison) error) error {
 		defer parent.Close()
 		root.file = procPath(parent) + "/"
 		if err = lstat(root.file, &root.st); err == nil && !s.driver.union {
-			was, err = scan(procPath(parent))
+			was, err = scan(root.file)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	now, err := scan(c.tree)
+	now, err := scan(c.tree + "/")
 	if err != nil {
 		return err
 	}
@@ -141,28 +139,15 @@ func (s *Store) compare(id string, see func(comparison) error) error {
 	return see(c)
 }
 
-// scan lists a tree, all of it added.
-func scan(dir string) (nodes []node, err error) {
-	err = filepath.WalkDir(dir+"/", func(file string, _ fs.DirEntry, err error) error {
-		n := node{Change: Change{Added, file[len(dir):]}, file: file}
-		if err == nil {
-			err = lstat(file, &n.st)
-		}
-		nodes = append(nodes, n)
-		return err
-	})
-	return nodes, err
-}
-
 // unionNodes reads the changes off a union driver's diff: what is there was added or modified, or says "removed". fuse-overlayfs
-// says "opaque" with two files in AUFS's manner, and the whiteout .wh..opq is one of them.
+// says "opaque" in AUFS's manner, with the whiteout .wh..opq.
 func unionNodes(diff []node, lowers []string) []node {
 	var nodes []node
 	for _, n := range diff {
-		base, below := path.Base(n.Path), n.Path == "/" || find(lowers, n.Path[1:]) != ""
-		marked := base == opaqueName && !isOpaque(path.Dir(n.file))
+		below := n.Path == "/" || find(lowers, n.Path[1:]).file != ""
+		marked := path.Base(n.Path) == opaqueName && !isOpaque(path.Dir(n.file))
 		switch {
-		case base == whiteoutPrefix+opaqueName, isWhiteout(&n.st) && !below && !marked:
+		case isWhiteout(&n.st) && !below && !marked:
 			continue
 		case isWhiteout(&n.st):
 			n.Kind = Deleted
@@ -248,6 +233,9 @@ func (c comparison) hidden(dir string) (gone []Change, err error) {
 	nodes, err := shown(c.below, dir)
 	for _, n := range nodes {
 		own := node{file: c.tree + n.Path}
+		if isWhiteout(&n.st) {
+			continue
+		}
 		if lstat(own.file, &own.st) != nil {
 			gone = append(gone, Change{Deleted, n.Path})
 		} else if own.isDir() && !isOpaque(own.file) {

@@ -25,18 +25,28 @@ type entry struct {
 	content io.Reader
 }
 
-// create makes the file name in dir, in place of what is there. Mostly that is nothing: to look first would cost a call
-// for each file.
+// create makes the file name in dir, in place of what is there, unless both are directories. Mostly there is nothing: to look first would
+// cost a call for each file. A directory that takes the place of a file or a whiteout goes on hiding what is below.
 func (u *unpacker) create(dir *os.File, name string, e entry) error {
 	if e.Typeflag != tar.TypeLink { // which goes to another directory, so that dir is closed
 		if err := u.make(dir, name, e); !errors.Is(err, unix.EEXIST) {
 			return err
 		}
 	}
-	if keep, err := u.clear(dir, name, e.Typeflag); keep || err != nil {
+	base := path.Base(name)
+	file := procPath(dir) + "/" + base
+	kind, err := kindOf(dir, base)
+	if err != nil || kind == unix.S_IFDIR && e.Typeflag == tar.TypeDir {
 		return err
 	}
-	return u.make(dir, name, e)
+	if err := os.RemoveAll(file); err != nil { // follows no link: it goes by descriptors
+		return err
+	}
+	err = u.make(dir, name, e)
+	if err == nil && e.Typeflag == tar.TypeDir && u.union {
+		err = opaque(file)
+	}
+	return err
 }
 
 // make makes a file where there is none.
@@ -116,7 +126,7 @@ func (u *unpacker) hardLink(name, target string) error {
 		return err
 	}
 	target = path.Join(u.lastReal, path.Base(target))
-	if n, ok := u.lookup(target); ok && !strings.HasPrefix(n.file, procPath(u.root)) {
+	if n := u.lookup(target); n.file != "" && !strings.HasPrefix(n.file, procPath(u.root)) {
 		if err := u.copyUp(n); err != nil {
 			return err
 		}

@@ -70,7 +70,7 @@ func TestAFullPoolIsToldAndLosesNothing(t *testing.T) {
 
 func reopen(t *testing.T, dir string) *Store {
 	t.Helper()
-	s, err := Open(dir, Options{Driver: "devicemapper"})
+	s, err := Open(dir, "devicemapper")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	return s

@@ -72,12 +72,12 @@ func pack(w io.Writer, nodes []node) error {
 // copyFrom writes the content of a file. If a container is at work there, the file may be another by now, or a
 // directory on the way a symbolic link to the host's: no link is followed, and no FIFO waited for.
 func copyFrom(n node, w io.Writer) error {
-	root, err := os.Open(strings.TrimSuffix(n.file, n.Path))
+	root, err := unix.Open(strings.TrimSuffix(n.file, n.Path), unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return os.NewSyscallError("open", err)
 	}
-	defer root.Close()
-	fd, err := unix.Openat2(int(root.Fd()), n.Path[1:], &unix.OpenHow{
+	defer unix.Close(root)
+	fd, err := unix.Openat2(root, n.Path[1:], &unix.OpenHow{
 		Flags:   unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
 	})

@@ -77,7 +77,7 @@ func newPair(f *testing.F) *pair {
 		name  string
 		store **Store
 	}{{"overlay", &p.overlay}, {"vfs", &p.vfs}} {
-		s, err := Open(filepath.Join(dir, d.name), Options{Driver: d.name})
+		s, err := Open(filepath.Join(dir, d.name), d.name)
 		require.NoError(f, err)
 		stack(f, s, archive(f, base), archive(f, "w gone\no var/log\nl lib usr/lib\nl usr/lib /var/log\nd a 0700 1:2\nf a/b 0600\nl b a"))
 		*d.store = s

@@ -181,7 +181,7 @@ func TestAHundredThousandEntries(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, unix.Mount("memory", dir, "tmpfs", 0, "nr_inodes=200k"))
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
-	s, err := Open(dir, Options{Driver: "vfs"})
+	s, err := Open(dir, "vfs")
 	require.NoError(t, err)
 	size, err := s.Apply(id(0), "", bytes.NewReader(archive(t, text.String())))
 	require.NoError(t, err)

@@ -170,7 +170,7 @@ func open(t testing.TB, name string) *Store {
 		lab.NeedRoot(t)
 		dir = poolDir(t, 512<<20)
 	}
-	s, err := Open(dir, Options{Driver: name})
+	s, err := Open(dir, name)
 	require.NoError(t, err)
 	require.Equal(t, name, s.Driver())
 	t.Cleanup(func() { require.NoError(t, s.Close()) })

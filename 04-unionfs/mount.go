@@ -101,15 +101,11 @@ func (m Mount) Volatile() Mount {
 
 const volatile = "volatile"
 
-// forget removes the mark by which the kernel refuses a layer that was mounted volatile before. A crash since
-// then may have lost files of it; whoever mounts it volatile again has accepted that.
-func (m Mount) forget() error {
-	return os.RemoveAll(filepath.Join(m.Dir, m.Work, "work", "incompat", volatile))
-}
-
+// overlay mounts. The kernel refuses a layer that was mounted volatile before, since a crash may have lost files of it; whoever
+// mounts it volatile again has accepted that, so the mark is removed.
 func (m Mount) overlay() error {
 	if slices.Contains(m.Options, volatile) {
-		if err := m.forget(); err != nil {
+		if err := os.RemoveAll(filepath.Join(m.Dir, m.Work, "work", "incompat", volatile)); err != nil {
 			return err
 		}
 	}

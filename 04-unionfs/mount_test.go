@@ -88,7 +88,7 @@ func TestOverlayInADeepDirectory(t *testing.T) {
 		dir = filepath.Join(dir, strings.Repeat("long, ", 16)+`:\`)
 		require.NoError(t, os.Mkdir(dir, 0o755))
 	}
-	s, err := Open(dir, Options{Driver: "overlay"})
+	s, err := Open(dir, "overlay")
 	require.NoError(t, err)
 	require.NoError(t, s.Fork("box", deep(t, s, 20)))
 	require.Equal(t, "d . 0755\nf f19 0644 19\n", tree(t, mounted(t, s, "box")))
@@ -148,21 +148,21 @@ func TestOpenPicksADriverThatWorks(t *testing.T) {
 	require.NoError(t, lower.Fork("box", stack(t, lower, archive(t, base), archive(t, "f x 0644"))))
 	onOverlay := mounted(t, lower, "box")
 
-	_, err := Open(onOverlay, Options{Driver: "overlay"})
+	_, err := Open(onOverlay, "overlay")
 	require.ErrorContains(t, err, "overlay does not work here: ")
 	var errno unix.Errno // EINVAL of mount(2); before Linux 6.7 already the attribute of an opaque directory is refused
 	require.ErrorAs(t, err, &errno)
 	require.Contains(t, []unix.Errno{unix.EINVAL, unix.EOPNOTSUPP}, errno)
-	_, err = Open(onOverlay, Options{Driver: "aufs"})
+	_, err = Open(onOverlay, "aufs")
 	require.EqualError(t, err, `no storage driver is called "aufs": there are overlay, fuse-overlayfs, btrfs, vfs, devicemapper`)
 
-	s, err := Open(onOverlay, Options{})
+	s, err := Open(onOverlay, "")
 	require.NoError(t, err)
 	require.NotEqual(t, "overlay", s.Driver())
 	require.Contains(t, s.Reason(), "overlay does not work here: ")
 	require.Equal(t, lines(stacks[0].want), tree(t, mounted(t, s, stack(t, s, archives(t, stacks[0].layers)...))))
 
-	best, err := Open(t.TempDir(), Options{})
+	best, err := Open(t.TempDir(), "")
 	require.NoError(t, err)
 	require.Equal(t, "overlay", best.Driver())
 	require.Equal(t, "it is the best that works here", best.Reason())

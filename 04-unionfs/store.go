@@ -18,13 +18,6 @@ var (
 	ErrName     = errors.New("not a layer ID")
 )
 
-// Options says how a store keeps its layers.
-type Options struct {
-	// Driver is "overlay", "fuse-overlayfs", "btrfs", "vfs" or "devicemapper"; "" is the one that made the layers that
-	// are there, else the best that works.
-	Driver string
-}
-
 // Store is a directory of layers. Its methods may be called by many goroutines at once, and by many processes that
 // opened the same directory.
 //
@@ -46,14 +39,15 @@ type Store struct {
 	held   io.Closer // the driver's; may be nil
 }
 
-// Open opens the store in dir, and makes it if need be. What a crash left half-made or half-removed is removed. A
-// driver that is unknown, or that was named and does not work here, is an error that says why.
-func Open(dir string, o Options) (*Store, error) {
+// Open opens the store in dir, and makes it if need be. What a crash left half-made or half-removed is removed. The driver is "overlay",
+// "fuse-overlayfs", "btrfs", "vfs" or "devicemapper"; "" is the one that made the layers that are there, else the best that works. One that is
+// unknown, or that was named and does not work here, is an error that says why.
+func Open(dir, driver string) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	s, err := choose(dir, o.Driver)
+	s, err := choose(dir, driver)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +103,7 @@ func (s *Store) Apply(id, parent string, tarStream io.Reader) (size int64, err e
 		return 0, err
 	}
 	defer d.discard()
-	if d.Size, err = d.unpack(tarStream); err != nil {
+	if err := d.unpack(tarStream); err != nil {
 		return 0, fmt.Errorf("apply layer %s: %w", id, err)
 	}
 	d.Link = filepath.Join("l", rand.Text()[:8]) // leads nowhere until publish
@@ -123,18 +117,18 @@ func (s *Store) Apply(id, parent string, tarStream io.Reader) (size int64, err e
 }
 
 // unpack writes an archive into the draft. What the disk refuses later shows now.
-func (d *draft) unpack(tarStream io.Reader) (int64, error) {
+func (d *draft) unpack(tarStream io.Reader) error {
 	root, err := d.s.tree(d.layer)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	u := &unpacker{union: d.s.driver.union, root: root, lowers: d.s.lowers(d.layer)}
-	size, err := u.unpack(tarStream)
-	d.Types = u.types
+	err = u.unpack(tarStream)
+	d.Size, d.Types = u.size, u.types
 	if d.Device != 0 {
 		err = d.full(root, err)
 	}
-	return size, errors.Join(err, root.Close())
+	return errors.Join(err, root.Close())
 }
 
 // tree opens the directory of the layer's files. Those of a device are seen nowhere else.

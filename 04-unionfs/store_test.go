@@ -42,7 +42,7 @@ func TestStoreTellsWhatItHas(t *testing.T) {
 			require.ErrorIs(t, err, ErrName, bad)
 		}
 
-		again, err := Open(filepath.Dir(s.dir), Options{})
+		again, err := Open(filepath.Dir(s.dir), "")
 		require.NoError(t, err)
 		defer again.Close()
 		require.Equal(t, s.Driver(), again.Driver(), "layers stay with their driver")
@@ -85,7 +85,7 @@ func TestAFullDiskLeavesNoLayer(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, unix.Mount("small", dir, "tmpfs", 0, "size=2m"))
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
-	s, err := Open(dir, Options{})
+	s, err := Open(dir, "")
 	require.NoError(t, err)
 	_, err = s.Apply(id(0), "", bytes.NewReader(archive(t, "f small 0644 1")))
 	require.NoError(t, err)
@@ -167,7 +167,7 @@ func TestACrashLeavesNothing(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "half made\n", said)
 
-		busy, err := Open(filepath.Dir(s.dir), Options{Driver: s.Driver()})
+		busy, err := Open(filepath.Dir(s.dir), s.Driver())
 		require.NoError(t, err)
 		defer busy.Close()
 		drafts, err := os.ReadDir(busy.path("tmp"))
@@ -179,7 +179,7 @@ func TestACrashLeavesNothing(t *testing.T) {
 		require.False(t, s.Has(id(1)))
 		require.NoError(t, os.Symlink("../layers/lost/diff", s.path("l", "LOSTLINK")))
 		require.NoError(t, os.MkdirAll(s.path("layers", "empty", "diff"), 0o755))
-		after, err := Open(filepath.Dir(s.dir), Options{Driver: s.Driver()})
+		after, err := Open(filepath.Dir(s.dir), s.Driver())
 		require.NoError(t, err)
 		defer after.Close()
 		ids, err := after.List()
@@ -196,7 +196,7 @@ func TestHelperApply(t *testing.T) {
 	if dir == "" {
 		return
 	}
-	s, err := Open(dir, Options{Driver: os.Getenv("UNIONFS_DRIVER")})
+	s, err := Open(dir, os.Getenv("UNIONFS_DRIVER"))
 	require.NoError(t, err)
 	_, _ = s.Apply(id(1), id(0), io.MultiReader(io.LimitReader(os.Stdin, 1024+512), told{}))
 }

@@ -4,10 +4,8 @@ import (
 	"archive/tar"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,7 +57,7 @@ func (u *unpacker) hide(dir *os.File, name string) (made bool, err error) {
 		return false, err
 	case kind == unix.S_IFDIR:
 		return false, opaque(file)
-	case kind != 0 || find(append([]string{procPath(u.root)}, u.lowers...), name) == "":
+	case kind != 0 || u.lookup(name).file == "":
 		return false, nil
 	}
 	return true, os.NewSyscallError("mknodat", unix.Mknodat(int(dir.Fd()), base, unix.S_IFCHR, 0))
@@ -88,18 +86,15 @@ func (u *unpacker) hideAll(dir, name string) error {
 // removeOld removes what is at file, which is called name, and all in it, but what this archive made. A union driver's layer has
 // nothing else but whiteouts and directories for which there was no entry.
 func (u *unpacker) removeOld(file, name string) error {
-	var old []string
-	err := filepath.WalkDir(file, func(f string, _ fs.DirEntry, err error) error {
-		if err == nil && !u.made[path.Join(name, f[len(file):])] {
-			old = append(old, f)
-		}
-		return err
-	})
-	if errors.Is(err, fs.ErrNotExist) {
+	nodes, err := scan(file)
+	if errors.Is(err, unix.ENOENT) {
 		return nil
 	}
-	for _, f := range slices.Backward(old) {
-		if rerr := os.Remove(f); !errors.Is(rerr, unix.ENOTEMPTY) {
+	for _, n := range slices.Backward(nodes) {
+		if u.made[path.Join(name, n.Path)] {
+			continue
+		}
+		if rerr := os.Remove(n.file); !errors.Is(rerr, unix.ENOTEMPTY) {
 			err = errors.Join(err, rerr)
 		}
 	}
@@ -109,24 +104,6 @@ func (u *unpacker) removeOld(file, name string) error {
 // opaque marks a directory.
 func opaque(dir string) error {
 	return os.NewSyscallError("lsetxattr", unix.Lsetxattr(dir, opaqueMark(), []byte("y"), 0))
-}
-
-// clear makes room for an entry of type flag, and reports whether it is a directory that is there already. A directory
-// that takes the place of a file or a whiteout goes on hiding what is below.
-func (u *unpacker) clear(dir *os.File, name string, flag byte) (keep bool, err error) {
-	base := path.Base(name)
-	kind, err := kindOf(dir, base)
-	if err != nil || kind == 0 || kind == unix.S_IFDIR && flag == tar.TypeDir {
-		return kind != 0, err
-	}
-	err = os.RemoveAll(procPath(dir) + "/" + base) // follows no link: it goes by descriptors
-	if err != nil || flag != tar.TypeDir || !u.union {
-		return false, err
-	}
-	if err = unix.Mkdirat(int(dir.Fd()), base, 0o700); err == nil {
-		err = opaque(procPath(dir) + "/" + base)
-	}
-	return true, err
 }
 
 // isWhiteout reports whether overlay takes the file for a whiteout.

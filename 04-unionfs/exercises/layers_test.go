@@ -25,7 +25,7 @@ type store struct {
 
 func newStore(g *exercise.G) store {
 	dir := g.Dir("layers")
-	s, err := unionfs.Open(dir, unionfs.Options{Driver: "overlay"})
+	s, err := unionfs.Open(dir, "overlay")
 	g.Must(err)
 	return store{s, g, dir}
 }

@@ -77,7 +77,7 @@ func layers(p Patient) Finding {
 	temp, err := os.MkdirTemp(dir, "cutaway-doctor-")
 	if err == nil {
 		defer os.RemoveAll(temp)
-		s, err = unionfs.Open(temp, unionfs.Options{})
+		s, err = unionfs.Open(temp, "")
 	}
 	if err != nil {
 		return problem(err.Error(), "no image can be unpacked there", "another --data-root, on ext4, xfs or btrfs")

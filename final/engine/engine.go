@@ -178,7 +178,7 @@ func (e *Engine) copyExe() error {
 func (e *Engine) exePath() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), e.exe.Fd()) }
 
 func (e *Engine) openStores() (err error) {
-	if e.layers, err = unionfs.Open(e.data("layers"), unionfs.Options{Driver: e.o.StorageDriver}); err != nil {
+	if e.layers, err = unionfs.Open(e.data("layers"), e.o.StorageDriver); err != nil {
 		return err
 	}
 	if e.images, err = images.OpenStore(e.data("images")); err != nil {

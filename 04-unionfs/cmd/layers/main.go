@@ -76,7 +76,7 @@ func demonstrate(driver string, commands []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	store, err := unionfs.Open(dir, unionfs.Options{Driver: driver})
+	store, err := unionfs.Open(dir, driver)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func unionNodesWithoutOpaque(diff []node, lowers []string) []node {
 		switch {
 		case isWhiteout(&n.st):
 			diff[i].Kind = Deleted
-		case n.Path == "/" || find(lowers, n.Path[1:]) != "":
+		case n.Path == "/" || find(lowers, n.Path[1:]).file != "":
 			diff[i].Kind = Modified
 		}
 	}
@@ -37,7 +37,7 @@ func unionNodesOfFiles(diff []node, lowers []string) (nodes []node) {
 		switch {
 		case isWhiteout(&n.st):
 			n.Kind = Deleted
-		case n.Path == "/" || find(lowers, n.Path[1:]) != "":
+		case n.Path == "/" || find(lowers, n.Path[1:]).file != "":
 			n.Kind = Modified
 		}
 		if !n.isDir() {

@@ -37,7 +37,7 @@ func (u *unpacker) hideAlways(dir *os.File, name string) (bool, error) {
 // Caught by: its own
 func (u *unpacker) hideEverything(dir *os.File, name string) (bool, error) {
 	base := path.Base(name)
-	below := find(u.lowers, name) != ""
+	below := find(u.lowers, name).file != ""
 	if err := os.RemoveAll(procPath(dir) + "/" + base); err != nil || !below {
 		return false, err
 	}
