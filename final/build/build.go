@@ -87,7 +87,7 @@ type Mount struct {
 type Options struct {
 	Dockerfile *Dockerfile
 	Context    string             // the directory of its files; "" = there is none
-	Scratch    string             // a directory for what is fetched
+	Scratch    string             // a directory for what is fetched, the caller's to remove
 	Target     string             // the stage to end with; "" = the last one
 	Args       map[string]*string // --build-arg; nil = the variable had no value
 	Labels     map[string]string
@@ -119,11 +119,15 @@ type builder struct {
 	used    map[string]bool
 	step    int
 	steps   int
-	fetched fetched
+	fetched []tree
 }
 
 func (b *builder) build(ctx context.Context) (id string, err error) {
-	defer func() { err = errors.Join(err, b.fetched.remove()) }()
+	defer func() {
+		for _, t := range b.fetched {
+			err = errors.Join(err, t.close())
+		}
+	}()
 	d := b.Dockerfile
 	b.global = variables{escape: d.escape, given: b.Args, used: b.used}
 	b.global.platform(b.Platform)

@@ -62,11 +62,11 @@ func (c copying) step() string {
 
 // copy is COPY and ADD: an archive of the sources on top of the image.
 func (s *stage) copy(ctx context.Context, c copying) (err error) {
-	origin, done, err := s.origin(ctx, c)
+	origin, err := s.origin(ctx, c)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	defer func() { err = errors.Join(err, origin.close()) }()
 	p := &packer{copying: c, tree: origin, uid: -1, gid: -1}
 	if p.ignore, err = patternmatcher.New(c.exclude); err != nil {
 		return unreadable.errorf("%s --exclude: %w", c.name, err)
@@ -80,11 +80,11 @@ func (s *stage) copy(ctx context.Context, c copying) (err error) {
 	}
 	key := Key{Step: c.step(), Files: hex.EncodeToString(sum.Sum(nil))}
 	return s.make(ctx, key, func(ctx context.Context, d Draft) (img Image, err error) {
-		below, done, err := s.see(s.image.ID)
+		below, err := s.see(s.image.ID)
 		if err != nil {
 			return Image{}, err
 		}
-		defer func() { err = errors.Join(err, done()) }()
+		defer func() { err = errors.Join(err, below.close()) }()
 		p.below = below
 		if err := s.place(p); err != nil {
 			return Image{}, err
@@ -222,11 +222,11 @@ func (s *stage) workdir(ctx context.Context, c *instructions.WorkdirCommand) err
 	at := s.absolute(c.Path)
 	s.config.Config.WorkingDir = at
 	return s.make(ctx, Key{Step: "WORKDIR " + at}, func(ctx context.Context, d Draft) (img Image, err error) {
-		below, done, err := s.see(s.image.ID)
+		below, err := s.see(s.image.ID)
 		if err != nil {
 			return Image{}, err
 		}
-		defer func() { err = errors.Join(err, done()) }()
+		defer func() { err = errors.Join(err, below.close()) }()
 		_, info, err := below.stat(at)
 		switch {
 		case err == nil && !info.IsDir():

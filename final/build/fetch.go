@@ -25,25 +25,7 @@ func isURL(name string) bool {
 	return false
 }
 
-// fetched is what a build has fetched: directories with one file each.
-type fetched struct {
-	dirs  []string
-	trees []tree
-}
-
-// remove removes it.
-func (f *fetched) remove() error {
-	var errs []error
-	for _, t := range f.trees {
-		errs = append(errs, t.close())
-	}
-	for _, dir := range f.dirs {
-		errs = append(errs, os.RemoveAll(dir))
-	}
-	return errors.Join(errs...)
-}
-
-// fetch brings the file that a URL names.
+// fetch brings the file that a URL names, into a directory of its own.
 func (b *builder) fetch(ctx context.Context, from string, c copying) (src source, err error) {
 	u, err := url.Parse(from)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || strings.HasSuffix(u.Path, ".git") {
@@ -59,7 +41,6 @@ func (b *builder) fetch(ctx context.Context, from string, c copying) (src source
 	if err != nil {
 		return src, err
 	}
-	b.fetched.dirs = append(b.fetched.dirs, dir)
 	if err := download(ctx, from, filepath.Join(dir, name)); err != nil {
 		return src, noFetch.errorf("ADD %s: %w", from, err)
 	}
@@ -67,7 +48,7 @@ func (b *builder) fetch(ctx context.Context, from string, c copying) (src source
 	if err != nil {
 		return src, err
 	}
-	b.fetched.trees = append(b.fetched.trees, t)
+	b.fetched = append(b.fetched, t)
 	src = source{in: t, name: name, base: name}
 	src.info, err = t.Lstat(name)
 	src.archive = c.unpack != nil && *c.unpack && isArchive(t, name)

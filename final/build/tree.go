@@ -14,12 +14,16 @@ import (
 )
 
 // tree is a directory that is looked at as by chroot(2): "/" and ".." in names
-// and in symbolic links stay in it, whatever they were meant for.
-type tree struct{ *os.Root }
+// and in symbolic links stay in it, whatever they were meant for. The zero tree
+// is none.
+type tree struct {
+	*os.Root
+	view View // to be closed, too, if it is that of an image
+}
 
 func openTree(dir string) (tree, error) {
 	root, err := os.OpenRoot(dir)
-	return tree{root}, err
+	return tree{Root: root}, err
 }
 
 // resolve returns the name of a file relative to the root, without links.
@@ -84,10 +88,13 @@ func (t tree) glob(pattern string) ([]string, error) {
 	return found, nil
 }
 
-// close closes it, if it was opened.
-func (t tree) close() error {
-	if t.Root == nil {
-		return nil
+// close closes it, if it was opened, and the view.
+func (t tree) close() (err error) {
+	if t.Root != nil {
+		err = t.Close()
 	}
-	return t.Close()
+	if t.view.Close != nil {
+		err = errors.Join(err, t.view.Close())
+	}
+	return err
 }
