@@ -147,17 +147,11 @@ func (u *unpacker) dir(name string) (*os.File, error) {
 	}
 	_ = u.last.Close()
 	u.last, u.lastName = f, name
-	u.lastReal, err = u.real(f)
-	return f, err
-}
-
-// real returns the name of a directory of the layer, without symbolic links.
-func (u *unpacker) real(dir *os.File) (string, error) {
-	full, err := os.Readlink(procPath(dir))
-	if err != nil {
-		return "", err
+	full, err := os.Readlink(procPath(f))
+	if err == nil {
+		u.lastReal, err = filepath.Rel(u.path, full)
 	}
-	return filepath.Rel(u.path, full)
+	return f, err
 }
 
 // open opens a directory of the layer. No mount point is crossed: there is none in a layer.

@@ -90,6 +90,7 @@ func directory(name string) node {
 }
 
 func (n node) isDir() bool  { return n.st.Mode&unix.S_IFMT == unix.S_IFDIR }
+func (n node) isNote() bool { return path.Base(n.Path) == whiteoutPrefix+opaqueName } // of fuse-overlayfs, to itself
 func (n node) opaque() bool { return n.Kind == Deleted && path.Base(n.Path) == opaqueName }
 
 // comparison is of a layer with what is below it.
@@ -140,14 +141,14 @@ func (s *Store) compare(id string, see func(comparison) error) error {
 }
 
 // unionNodes reads the changes off a union driver's diff: what is there was added or modified, or says "removed". fuse-overlayfs
-// says "opaque" in AUFS's manner, with the whiteout .wh..opq.
+// says "opaque" with two files in AUFS's manner, and the whiteout .wh..opq is one of them.
 func unionNodes(diff []node, lowers []string) []node {
 	var nodes []node
 	for _, n := range diff {
 		below := n.Path == "/" || find(lowers, n.Path[1:]).file != ""
 		marked := path.Base(n.Path) == opaqueName && !isOpaque(path.Dir(n.file))
 		switch {
-		case isWhiteout(&n.st) && !below && !marked:
+		case n.isNote(), isWhiteout(&n.st) && !below && !marked:
 			continue
 		case isWhiteout(&n.st):
 			n.Kind = Deleted

@@ -57,7 +57,7 @@ func find(layers []string, name string) node {
 
 // shown lists a directory as a stack shows it, with the whiteouts that are nearest.
 func shown(layers []string, dir string) (nodes []node, err error) {
-	seen := map[string]bool{path.Join(dir, whiteoutPrefix+opaqueName): true} // fuse-overlayfs's note is no file
+	seen := map[string]bool{}
 	for d := range places(layers, strings.TrimLeft(dir+"/.", "/")) {
 		entries, err := os.ReadDir(d.file)
 		if err != nil {
@@ -115,6 +115,6 @@ func (s *Store) Tree(id string) (io.ReadCloser, error) {
 		if err != nil {
 			return err
 		}
-		return pack(w, slices.DeleteFunc(nodes, func(n node) bool { return isWhiteout(&n.st) }))
+		return pack(w, slices.DeleteFunc(nodes, func(n node) bool { return isWhiteout(&n.st) || n.isNote() }))
 	}), nil
 }
