@@ -6,21 +6,25 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
+	"text/template"
 
 	chroot "cutaway/01-chroot"
-	namespaces "cutaway/02-namespaces"
 	cgroups "cutaway/03-cgroups"
-	unionfs "cutaway/04-unionfs"
 	network "cutaway/06-network"
 	"cutaway/final/plan"
 	"cutaway/final/rootfs"
 )
 
-// prologue is what every script begins with: functions for what a shell lacks.
-//
-//go:embed prologue.bash
-var prologue string
+// skeleton is the script but for what the steps say, and prologue the functions
+// for what a shell lacks.
+var (
+	//go:embed script.tmpl
+	skeleton string
+	//go:embed prologue.bash
+	prologue string
+)
 
 // errNoContainer is a plan that is not that of a container's first process.
 var errNoContainer = errors.New("this plan does not make a container: it has no mount namespace, root or program")
@@ -53,24 +57,25 @@ var errNoContainer = errors.New("this plan does not make a container: it has no 
 //	  │◀──────── exit code ─────────program
 func Script(w io.Writer, p *plan.Plan) error {
 	pivot, moved := plan.Find[chroot.Pivot](p)
-	_, unshared := plan.Find[namespaces.Unshare](p)
-	_, program := plan.Find[plan.Exec](p)
-	if !moved || !unshared || !program {
+	s := &script{plan: p, ID: p.Container, First: map[string]plan.Step{}, told: map[string]bool{}}
+	for _, it := range slices.Backward(p.Items) {
+		s.First[it.Name()] = it.Step
+	}
+	if !moved || s.First["namespaces.Unshare"] == nil || s.First["plan.Exec"] == nil {
 		return errNoContainer
 	}
-	s := &script{plan: p, rename: renames(p, pivot.Root), told: map[string]bool{}}
-	s.head(filepath.Dir(filepath.Dir(filepath.Dir(pivot.Root))))
-	s.line("%s", prologue)
-	s.directory()
-	s.host(plan.Base, "The host's side of the network, once for all containers: made only if it is missing")
-	s.host(plan.Root, "Its files")
-	s.host(plan.Limits, "Its limits")
-	s.host(plan.Wire, "Its network")
-	s.enter()
-	s.build()
-	s.finish()
-	_, err := io.WriteString(w, s.String())
-	return err
+	s.rename = renames(p, pivot.Root)
+	s.DataRoot = filepath.Dir(filepath.Dir(filepath.Dir(pivot.Root)))
+	t, err := template.New("script").Funcs(template.FuncMap{
+		"prologue": func() string { return prologue },
+		"quote":    rootfs.Quote, "privileges": privileges, "has": has, "unwanted": unwanted,
+		"parent": func(path string) string { return rootfs.Quote(strings.Replace(path, p.Container, "", 1)) },
+		"named":  func(path string) string { return strings.ReplaceAll(path, p.Container, "$ID") },
+	}).Parse(skeleton)
+	if err != nil {
+		return err
+	}
+	return t.Execute(w, s)
 }
 
 // renames exchanges what belongs to the engine's container for placeholders.
@@ -88,13 +93,27 @@ func renames(p *plan.Plan, root string) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// script is a script being written.
+// script is what the skeleton is filled with: of the plan as a whole, and then,
+// lane by lane, what the steps say.
 type script struct {
-	strings.Builder
 	plan   *plan.Plan
 	rename *strings.Replacer
 	told   map[string]bool // kinds of steps whose reason was given
-	indent string
+
+	ID, DataRoot string
+	First        map[string]plan.Step // of each kind, by name
+	Clone        string
+
+	strings.Builder // the part that is being written
+	indent          string
+}
+
+// part writes one part of the script with this indentation.
+func (s *script) part(indent string, write func()) string {
+	s.Reset()
+	s.indent = indent
+	write()
+	return s.String()
 }
 
 // line writes lines with the present indentation. Here documents have none.
@@ -116,12 +135,6 @@ func (s *script) comment(text string) {
 	s.WriteString(out.String())
 }
 
-const rule = "# ---------------------------------------------------------------------------"
-
-func (s *script) section(title string) {
-	s.line("\n%s\n# %s\n%s", rule, title, rule)
-}
-
 // reason writes, once for each kind of step, why there is such a step.
 func (s *script) reason(it *plan.Item) {
 	name := it.Name()
@@ -130,118 +143,37 @@ func (s *script) reason(it *plan.Item) {
 	}
 	s.told[name] = true
 	r := ReasonFor(name)
-	if !strings.HasSuffix(s.String(), "{\n") {
+	if s.Len() > 0 {
 		s.line("")
 	}
 	s.comment(fmt.Sprintf("%s: %s  %s", name, r.Brief(), strings.Join(r.Pages, " ")))
 }
 
-// head writes what the script is, and its variables.
-func (s *script) head(dataRoot string) {
-	s.line("#!/usr/bin/env bash")
-	s.line("#\n# Container %.12s by hand: what \"cutaway explain\" lists, as commands.", s.plan.Container)
-	s.line("#\n# Run it as root, in the network namespace of the host. It waits for the container, returns its exit")
-	s.line("# code, and takes back what it made; Ctrl-C ends it. It must not run while the engine's own container")
-	s.line("# of this ID does: both have the same writable layer, address and ports. Should it be killed by")
-	s.line("# SIGKILL, what is below $T, the cgroup and the cable have to be removed by hand.")
-	s.line("#\n# What is in single quotes is as the container has it, or for another bash; some functions are for that, too.")
-	s.line("# shellcheck disable=SC1003,SC2016,SC2317")
-	s.line("set -euo pipefail\numask 022\nPATH=$PATH:/usr/sbin:/sbin")
-	s.line("\nID=%s", s.plan.Container)
-	s.line("T=%s/by-hand-${ID:0:12}   # a directory for this script", rootfs.Quote(dataRoot))
-	s.line("R=$T/rootfs   # the container's tree")
-	group, grouped := plan.Find[cgroups.Create](s.plan)
-	if grouped {
-		s.line("CG=%s   # its cgroup, in each hierarchy", rootfs.Quote(strings.Replace(group.Name, s.plan.Container, "", 1))+"$ID.by-hand")
-	}
-	if _, ok := plan.Find[network.Veth](s.plan); ok {
-		s.line("VETH=hand${ID:0:7}   # the host's end of its cable")
-	}
-	if m, ok := plan.Find[unionfs.Mount](s.plan); ok && m.Upper != "" {
-		s.line("L=%s   # all layers", rootfs.Quote(m.Dir))
-		s.line("U=$L/%s   # its writable layer", strings.ReplaceAll(m.Upper, s.plan.Container, "$ID"))
-		s.line("W=$L/%s   # overlay's scratch directory", strings.ReplaceAll(m.Work, s.plan.Container, "$ID"))
-	}
-	s.line("export ID T R %s\n\n", map[bool]string{true: "CG"}[grouped])
-}
-
-// directory makes the script's own directory, unless the engine's container
-// runs: then its cgroup exists.
-func (s *script) directory() {
-	s.section("A directory for all that is only for this script")
-	s.line("")
-	if group, ok := plan.Find[cgroups.Create](s.plan); ok && len(group.Paths) > 0 {
-		s.line("if [ -d %s\"$ID\" ]; then", rootfs.Quote(strings.Replace(group.Paths[0], s.plan.Container, "", 1)))
-		s.line("    echo \"the engine runs this container: stop it first\" >&2\n    exit 125\nfi")
-	}
-	s.line("mkdir --mode=700 \"$T\" # it exists if this script runs already")
-	s.line("later rm -rf --one-file-system \"$T\"\nmkdir \"$R\"")
-}
-
-// host writes a lane of the host.
-func (s *script) host(lane plan.Lane, title string) {
+// Host is a lane of the host, below its title.
+func (s *script) Host(lane plan.Lane, title string) string {
 	items := s.plan.Of(lane)
 	if len(items) == 0 {
-		return
+		return ""
 	}
-	s.section(title)
-	for _, it := range items {
-		s.reason(it)
-		s.step(it)
-	}
-}
-
-// finish writes how the process is started, moved and awaited.
-func (s *script) finish() {
-	s.section("The process")
-	s.line("\nmkfifo \"$T/go\" \"$T/ready\"")
-	clone := "unshare --fork"
-	for _, it := range s.plan.Of(plan.Process) {
-		s.reason(it)
-		if c, ok := it.Step.(plan.Clone); ok {
-			clone = c.String()
+	const rule = "# ---------------------------------------------------------------------------"
+	return s.part("", func() {
+		s.line("\n%s\n# %s\n%s", rule, title, rule)
+		for _, it := range items {
+			s.reason(it)
+			s.step(it)
 		}
-	}
-	s.comment("Job control is off, so that the terminal is shared; <&0, or bash would give it /dev/null for input.")
-	s.line("%s%s bash -euo pipefail -c enter 3<\"$T/go\" 4>\"$T/ready\" <&0 &", s.joins(), clone)
-	s.line("%s", birth)
-	if s.hasTerminal() {
-		s.line("%s", hold)
-	}
-	s.line("%s", epilogue)
+	})
 }
 
-// birth is what follows the start of the process.
-const birth = `JOB=$!
-exec 5>"$T/go" 6<"$T/ready"
-read -r PID <&6                # as the host numbers it`
-
-// hold opens a terminal for the process and copies between it and the script's
-// own, as a shim does.
-const hold = `
-read -r _ <&6                  # its /dev/pts is there
-nsenter --target "$PID" --mount unshare --mount bash -euo pipefail -c terminal 5>&- 6<&- <&0 &
-TERMINAL=$!
-later hang_up
-until [ -s "$T/holder" ]; do
-    kill -0 "$TERMINAL"
-    sleep 0.05
-done
-echo >&5                       # the terminal is there
-`
-
-// epilogue goes with prologue.bash.
-const epilogue = `read -r _ <&6                  # all is in place, and it waits
-
-# chroot.Pivot, from outside: it moves the root of every process in that mount namespace. The old tree then lies on
-# top of the new one; whoever comes in by nsenter is in it, with all of the host's tools, and takes it away.
-nsenter --target "$PID" --mount bash -c 'cd "$1" && pivot_root . .' bash "$R"
-nsenter --target "$PID" --mount umount --lazy /
-[ "/proc/$PID/root" -ef "$R" ] # it is where it should be
-
-echo >&5                       # go
-exec 5>&- 6<&-
-status=0
-wait "$JOB" || status=$?
-PID='' JOB=''                  # from here on the numbers may be another's
-exit "$status"`
+// Process is why the process is made as it is; how, it leaves in Clone.
+func (s *script) Process() string {
+	return s.part("", func() {
+		s.Clone = "unshare --fork"
+		for _, it := range s.plan.Of(plan.Process) {
+			s.reason(it)
+			if c, ok := it.Step.(plan.Clone); ok {
+				s.Clone = c.String()
+			}
+		}
+	})
+}

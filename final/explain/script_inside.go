@@ -14,73 +14,59 @@ import (
 	"cutaway/final/shim"
 )
 
-// joins is how the process gets into namespaces that exist, for the start of
+// Joins is how the process gets into namespaces that exist, for the start of
 // its command line.
-func (s *script) joins() string {
-	var words []string
+func (s *script) Joins() string {
+	words := ""
 	for _, it := range s.plan.Of(plan.Inside) {
 		if j, ok := it.Step.(namespaces.Join); ok {
-			words = append(words, strings.TrimPrefix(expand(renamed(j, s.rename).String()), "nsenter "))
+			words += strings.TrimPrefix(expand(renamed(j, s.rename).String()), "nsenter ") + " "
 		}
 	}
-	if words == nil {
+	if words == "" {
 		return ""
 	}
-	return "nsenter " + strings.Join(words, " ") + " "
+	return "nsenter " + words
 }
 
-// enter writes the function that PID 1 begins with, when it has namespaces of
-// its own but the host's mounts.
-func (s *script) enter() {
-	s.section("Inside, by the container's first process")
-	s.line("\nenter() {")
-	s.indent = "    "
-	s.line("read -r pid _ </proc/self/stat # its number on the host: this /proc is still the host's")
-	s.line("echo \"$pid\" >&4")
-	s.line("for fd in /proc/self/fd/*; do  # whatever this script was given is not for the container")
-	s.line("    fd=${fd##*/}\n    case $fd in [0-4]) ;; *) exec {fd}>&- ;; esac\ndone")
-	unshare := ""
-	for _, it := range s.plan.Of(plan.Inside) {
-		switch step := it.Step.(type) {
-		case namespaces.Join:
-			s.reason(it)
-			s.line("# (by nsenter, below)")
-		case cgroups.Join:
-			s.reason(it)
-			s.commands(renamed(step, s.rename), "; ")
-		case namespaces.Unshare:
-			s.reason(it)
-			unshare = step.String()
-		}
-	}
-	s.line("exec %s bash -euo pipefail -c build", unshare)
-	s.indent = ""
-	s.line("}\n\n")
-}
-
-// build writes the function that makes the container's tree, and ends with
-// becoming the program.
-func (s *script) build() {
-	s.line("build() {")
-	s.indent = "    "
-	inside := s.plan.Of(plan.Inside)
-	for i, it := range inside {
-		switch it.Step.(type) {
-		case namespaces.Join, cgroups.Join, namespaces.Unshare:
-			continue // in enter
-		case chroot.Pivot:
-			continue // by the script, from outside
-		case security.Mask, security.ReadOnly:
-			if i > 0 && inside[i-1].Name() == it.Name() {
-				continue // in the loop of the first
+// Enter is what PID 1 begins with, when it has namespaces of its own but the
+// host's mounts.
+func (s *script) Enter() string {
+	return s.part("    ", func() {
+		for _, it := range s.plan.Of(plan.Inside) {
+			switch step := it.Step.(type) {
+			case namespaces.Join:
+				s.reason(it)
+				s.line("# (by nsenter, below)")
+			case cgroups.Join:
+				s.reason(it)
+				s.commands(renamed(step, s.rename), "; ")
+			case namespaces.Unshare:
+				s.reason(it)
 			}
 		}
-		s.reason(it)
-		s.within(it, inside[i:])
-	}
-	s.indent = ""
-	s.line("}")
-	s.line("export -f place mount_point entry identify terminal enter build")
+	})
+}
+
+// Build is what makes the container's tree, up to becoming the program.
+func (s *script) Build() string {
+	inside := s.plan.Of(plan.Inside)
+	return s.part("    ", func() {
+		for i, it := range inside {
+			switch it.Step.(type) {
+			case namespaces.Join, cgroups.Join, namespaces.Unshare:
+				continue // in Enter
+			case chroot.Pivot:
+				continue // by the script, from outside
+			case security.Mask, security.ReadOnly:
+				if i > 0 && inside[i-1].Name() == it.Name() {
+					continue // in the loop of the first
+				}
+			}
+			s.reason(it)
+			s.within(it, inside[i:])
+		}
+	})
 }
 
 // within writes one step that is done inside. Everything is done before the
@@ -103,8 +89,7 @@ func (s *script) within(it *plan.Item, rest []*plan.Item) {
 		s.line("# (by setpriv, below)")
 	case security.User:
 		s.user(it.Step.(security.User))
-	case plan.Exec:
-		s.exec(it.Step.(plan.Exec))
+	case plan.Exec: // the rest of the function
 	default:
 		s.command(step)
 	}
@@ -174,16 +159,11 @@ func (s *script) user(u security.User) {
 		words = append(words, rootfs.Quote(g))
 	}
 	s.line("%s\numask %04o", strings.Join(words, " "), u.Umask)
-	if s.hasTerminal() {
+	if s.First["shim.Terminal"] != nil {
 		s.line("chown \"$uid:$gid\" /dev/fd/0")
 		return
 	}
 	s.line("# Not done here: to give the standard streams to the user. They are yours.")
-}
-
-func (s *script) hasTerminal() bool {
-	_, ok := plan.Find[shim.Terminal](s.plan)
-	return ok
 }
 
 // terminal writes how the process gets the terminal that the script opens for
@@ -200,56 +180,16 @@ func (s *script) terminal(t shim.Terminal) {
 	}
 }
 
-// exec writes the end of build: privileges, environment, waiting, program.
-func (s *script) exec(e plan.Exec) {
-	bounding, _ := plan.Find[security.Bounding](s.plan)
-	caps, _ := plan.Find[security.Capabilities](s.plan)
-	_, nnp := plan.Find[security.NoNewPrivileges](s.plan)
-	s.line("# bash is loaded from the host's tree before the root is moved. It says so, waits, and becomes the program;")
-	s.line("# it must not add to the environment: an array is never exported, and so bash cannot export its SHLVL.")
-	s.line("# Signals that bash ignores for a job in the background are as they were.")
-	s.line("local setpriv privileges environment")
-	s.line("setpriv=$(command -v setpriv)")
-	s.line("privileges=(")
-	s.line("    --reuid=\"$uid\" --regid=\"$gid\" --groups=\"$groups\"")
-	s.line("    --bounding-set='%s'", privileges(bounding.Keep))
-	s.line("    --inh-caps='%s'", privileges(caps.Inheritable))
-	if len(caps.Ambient) > 0 {
-		s.line("    --ambient-caps='%s'", privileges(caps.Ambient))
-	}
-	if nnp {
-		s.line("    --no-new-privs")
-	}
-	s.line(")\nenvironment=(")
-	home := true
-	for _, v := range e.Env {
-		s.WriteString("        " + rootfs.Quote(v) + "\n") // newlines in it stay as they are
-		home = home && !strings.HasPrefix(v, "HOME=")
-	}
-	if home {
-		s.line("    HOME=\"$home\"")
-	}
-	s.line(")")
-	var args []string
-	for _, a := range e.Args {
-		args = append(args, rootfs.Quote(a))
-	}
-	s.line("# It has a session of its own, so that no key of the script's terminal sends it a signal.")
-	session := "setsid "
-	if s.hasTerminal() {
-		session += "--ctty "
-	}
-	s.line("exec %senv --ignore-environment --default-signal \"${environment[@]}\" \\", session)
-	s.line("    \"$setpriv\" \"${privileges[@]}\" \\")
-	s.line("    \"$BASH\" -p -c 'echo >&4; read -ru 3; exec 3<&- 4>&-; %sexec -- \"$@\"' bash \\", unwanted(e.Env))
-	s.WriteString("    " + strings.Join(args, " ") + "\n")
+// has tells whether a variable is in an environment.
+func has(env []string, name string) bool {
+	return slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, name+"=") })
 }
 
 // unwanted takes away what bash adds to the environment.
 func unwanted(env []string) string {
 	list := ""
 	for _, name := range []string{"SHLVL", "PWD", "OLDPWD", "_"} {
-		if slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, name+"=") }) {
+		if has(env, name) {
 			continue
 		}
 		list += "unset " + name + "; "
