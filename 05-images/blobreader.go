@@ -19,6 +19,11 @@ type blobReader struct {
 	body     io.ReadCloser // nil: no connection
 }
 
+// blob opens a layer's blob at the byte at.
+func (s *session) blob(ctx context.Context, l Layer, at int64) (io.ReadCloser, error) {
+	return &blobReader{session: s, ctx: ctx, digest: l.Digest, at: at, size: l.Size}, nil
+}
+
 // Read is that of [io.Reader].
 func (b *blobReader) Read(p []byte) (n int, err error) {
 	for pause := pauses; ; {
@@ -76,9 +81,10 @@ func (b *blobReader) open() error {
 }
 
 // Close ends the connection.
-func (b *blobReader) Close() {
+func (b *blobReader) Close() error {
 	if b.body != nil {
 		b.body.Close()
 	}
 	b.body = nil
+	return nil
 }

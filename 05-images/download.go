@@ -22,9 +22,8 @@ import (
 //	registry ──► ingest/HEX ──► verified: blobs/sha256/HEX
 //	                 └──► follower ──► gunzip, DiffID ──► Unpacker
 type download struct {
-	store *Store
+	*arrival
 	layer Layer
-	tell  func(status string, current int64)
 
 	mu      sync.Mutex
 	changed sync.Cond // one of the following has
@@ -32,6 +31,12 @@ type download struct {
 	ready   int64     // bytes that may be read
 	done    bool      // the blob is whole and verified, or err is set
 	err     error
+}
+
+func newDownload(a *arrival, l Layer) *download {
+	d := &download{arrival: a, layer: l}
+	d.changed.L = &d.mu
+	return d
 }
 
 func (d *download) set(change func()) {
@@ -42,16 +47,16 @@ func (d *download) set(change func()) {
 }
 
 // run fetches what is missing of the blob, and verifies all of it.
-func (d *download) run(ctx context.Context, from *session) error {
+func (d *download) run(ctx context.Context) error {
 	file, err := d.open(ctx)
 	if err == nil {
 		d.set(func() { d.file = file })
-		err = d.fetch(ctx, from)
+		err = d.fetch(ctx)
 	}
 	if err != nil {
-		err = fmt.Errorf("download %s: %w", short(d.layer.Digest), explain(err, from.ref))
+		err = fmt.Errorf("get layer %s: %w", short(d.layer.Digest), err)
 	} else {
-		d.tell(StatusDownloaded, 0)
+		d.tell(d.layer, StatusDownloaded, 0)
 	}
 	d.set(func() { d.done, d.err = true, err })
 	return err
@@ -59,10 +64,10 @@ func (d *download) run(ctx context.Context, from *session) error {
 
 // open opens the arriving file and waits until no other pull writes to it.
 func (d *download) open(ctx context.Context) (*os.File, error) {
-	name := d.store.path(ingestDir + "/" + strings.TrimPrefix(d.layer.Digest, "sha256:"))
+	name := d.path(ingestDir + "/" + strings.TrimPrefix(d.layer.Digest, "sha256:"))
 	for {
-		if d.store.hasBlob(d.layer.Digest, d.layer.Size) { // another pull has just put it there
-			return os.Open(d.store.blobPath(d.layer.Digest))
+		if d.hasBlob(d.layer.Digest, d.layer.Size) { // another pull has just put it there
+			return os.Open(d.blobPath(d.layer.Digest))
 		}
 		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
 		if err != nil {
@@ -79,7 +84,7 @@ func (d *download) open(ctx context.Context) (*os.File, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-time.After(50 * time.Millisecond):
-			d.tell(StatusWaiting, 0)
+			d.tell(d.layer, StatusWaiting, 0)
 		}
 	}
 }
@@ -93,18 +98,21 @@ func isNamed(f *os.File) bool {
 }
 
 // fetch continues the file to its end.
-func (d *download) fetch(ctx context.Context, from *session) error {
+func (d *download) fetch(ctx context.Context) error {
 	sum := sha256.New()
 	left, err := io.Copy(sum, d.file) // by an earlier pull
 	if err != nil {
 		return err
 	}
 	d.set(func() { d.ready = left })
-	rest := &blobReader{session: from, ctx: ctx, digest: d.layer.Digest, at: left, size: d.layer.Size}
+	rest, err := d.blob(ctx, d.layer, left)
+	if err != nil {
+		return err
+	}
 	defer rest.Close()
 	_, err = io.CopyBuffer(io.MultiWriter(d.file, sum, writerFunc(d.arrived)), rest, make([]byte, pipeSize))
 	if err == nil {
-		d.tell(StatusVerifying, 0)
+		d.tell(d.layer, StatusVerifying, 0)
 		err = checkDigest(d.layer.Digest, sumOf(sum))
 	}
 	if errors.Is(err, ErrSize) || errors.Is(err, ErrDigest) { // there is no use in continuing this
@@ -113,18 +121,18 @@ func (d *download) fetch(ctx context.Context, from *session) error {
 			err = fmt.Errorf("%w (what an earlier pull had left may be damaged; it is removed, pull again)", err)
 		}
 	}
-	if err != nil || d.file.Name() == d.store.blobPath(d.layer.Digest) {
+	if err != nil || d.file.Name() == d.blobPath(d.layer.Digest) {
 		return err
 	}
 	if err := d.file.Sync(); err != nil {
 		return err
 	}
-	return rename(d.file.Name(), d.store.blobPath(d.layer.Digest))
+	return rename(d.file.Name(), d.blobPath(d.layer.Digest))
 }
 
 func (d *download) arrived(p []byte) (int, error) {
 	d.set(func() { d.ready += int64(len(p)) })
-	d.tell(StatusDownloading, d.ready)
+	d.tell(d.layer, StatusDownloading, d.ready)
 	return len(p), nil
 }
 
@@ -163,7 +171,7 @@ func (f *follower) Read(p []byte) (int, error) {
 	n, err := file.ReadAt(p[:min(int64(len(p)), ready-f.at)], f.at)
 	f.at += int64(n)
 	if done {
-		f.tell(StatusExtracting, f.at)
+		f.tell(f.layer, StatusExtracting, f.at)
 	}
 	return n, err
 }

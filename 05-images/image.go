@@ -24,10 +24,10 @@ type Image struct {
 	Created  time.Time
 	Size     int64 // bytes of all layers as they are stored, compressed or not
 
-	refs             []Reference   // Names and Digests
-	desc             v1.Descriptor // of the manifest, without a name
-	manifest, config []byte        // the documents
-	err              error         // what is wrong with the image; then it has only refs
+	refs      []Reference   // Names and Digests
+	desc      v1.Descriptor // of the manifest, without a name
+	documents [][]byte      // the config, the manifest, and the index that led to it
+	err       error         // what is wrong with the image; then it has only names
 }
 
 // Layer is one layer of an [Image]: one tar archive under three names.
@@ -37,6 +37,8 @@ type Layer struct {
 	ChainID   string // of this layer on top of those below it: names an unpacked layer
 	MediaType types.MediaType
 	Size      int64 // bytes of the blob
+
+	parent string // ChainID of what is below; "" for the lowest
 }
 
 // ChainID names the tree that results from a layer on top of others: the
@@ -104,7 +106,7 @@ func parse(raw []byte, m v1.Manifest, config []byte) (Image, error) {
 	if len(m.Layers) != len(c.RootFS.DiffIDs) {
 		return Image{}, fmt.Errorf("parse image: the manifest has %d layers, the config %d", len(m.Layers), len(c.RootFS.DiffIDs))
 	}
-	img := Image{ID: digestOf(config), Manifest: digestOf(raw), Config: &c, Created: c.Created.Time, manifest: raw, config: config}
+	img := Image{ID: digestOf(config), Manifest: digestOf(raw), Config: &c, Created: c.Created.Time, documents: [][]byte{config, raw}}
 	img.desc = v1.Descriptor{
 		MediaType: cmp.Or(m.MediaType, types.OCIManifestSchema1), // Docker's always say it
 		Digest:    hashOf(img.Manifest),
@@ -112,28 +114,15 @@ func parse(raw []byte, m v1.Manifest, config []byte) (Image, error) {
 		Platform:  c.Platform(),
 	}
 	for i, d := range m.Layers {
-		l := Layer{Digest: d.Digest.String(), DiffID: c.RootFS.DiffIDs[i].String(), MediaType: d.MediaType, Size: d.Size}
+		l := Layer{Digest: d.Digest.String(), DiffID: c.RootFS.DiffIDs[i].String(), MediaType: d.MediaType, Size: d.Size, parent: img.Top()}
 		if !digestRE(l.Digest) || !digestRE(l.DiffID) {
 			return Image{}, fmt.Errorf("parse image: layer %d has no proper SHA-256 digest: %q, %q", i, l.Digest, l.DiffID)
 		}
-		l.ChainID = ChainID(img.Top(), l.DiffID)
+		l.ChainID = ChainID(l.parent, l.DiffID)
 		img.Layers = append(img.Layers, l)
 		img.Size += l.Size
 	}
 	return img, checkDigest(m.Config.Digest.String(), img.ID)
-}
-
-// compose makes an image of a config and its layers: it writes the manifest.
-func compose(config []byte, layers []v1.Descriptor) (Image, error) {
-	m := v1.Manifest{
-		SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Layers: layers,
-		Config: v1.Descriptor{MediaType: types.OCIConfigJSON, Digest: hashOf(digestOf(config)), Size: int64(len(config))},
-	}
-	raw, err := json.Marshal(m)
-	if err != nil {
-		return Image{}, err
-	}
-	return parse(raw, m, config)
 }
 
 // load reads the image that a descriptor of index.json stands for. An index
@@ -175,11 +164,12 @@ func (i Image) needs() []string {
 // enter makes an image known whose layers are in the store, under all of its
 // names at once.
 func (s *Store) enter(img Image) (Image, error) {
-	err := errors.Join(s.putBlob(img.config), s.putBlob(img.manifest))
-	if err != nil {
-		return Image{}, err
+	for _, document := range img.documents {
+		if err := s.putBlob(document); err != nil {
+			return Image{}, err
+		}
 	}
-	err = s.update(func(index *v1.IndexManifest) error {
+	err := s.update(func(index *v1.IndexManifest) error {
 		keep(index, img.desc)
 		for _, ref := range img.refs {
 			setName(index, img.desc, ref)
@@ -201,4 +191,29 @@ func (s *Store) enter(img Image) (Image, error) {
 func isIndex(raw []byte) bool {
 	var index struct{ Manifests []struct{} }
 	return json.Unmarshal(raw, &index) == nil && index.Manifests != nil
+}
+
+// Step is one line of `docker history`: one instruction of a Dockerfile.
+type Step struct {
+	v1.History
+	ID    string // of the image, on the newest line; the images in between are not kept: "<missing>"
+	Layer *Layer // nil: an instruction that changed no files
+}
+
+// History tells how the image was made, the newest step first. It is what the
+// image's author says: nothing verifies it.
+func (i Image) History() []Step {
+	steps := make([]Step, len(i.Config.History))
+	layers := i.Layers
+	for n, h := range i.Config.History {
+		step := Step{History: h, ID: "<missing>"}
+		if !h.EmptyLayer && len(layers) > 0 {
+			step.Layer, layers = &layers[0], layers[1:]
+		}
+		steps[len(steps)-1-n] = step
+	}
+	if len(steps) > 0 {
+		steps[0].ID = i.ID
+	}
+	return steps
 }

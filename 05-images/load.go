@@ -3,6 +3,7 @@ package images
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,24 +37,24 @@ func (s *Store) Load(r io.Reader, o LoadOptions) (loaded []Image, err error) {
 		return nil, err
 	}
 	defer f.Close()
-	defer os.Remove(f.Name())
-	from, err := tableOf(f, r)
+	os.Remove(f.Name()) // it lives until it is closed
+	files, err := tableOf(f, r)
 	if err != nil {
 		return nil, err
 	}
-	index, err := from.index()
+	index, err := files.index()
 	if err != nil {
 		return nil, err
 	}
 	for _, d := range index.Manifests {
-		a := addition{unpack: o.Unpack, report: newReporter(o.Progress), open: from.blob}
-		if a.Image, err = from.image(d, o.Platform); errors.Is(err, ErrNotFound) && o.Platform.OS != "" {
+		a := arrival{Store: s, reporter: newReporter(o.loading), unpack: o.Unpack, blob: from(files.blob)}
+		if a.Image, err = files.image(d, o.Platform); errors.Is(err, ErrNotFound) && o.Platform.OS != "" {
 			continue // it is for another one
 		}
 		if err != nil {
 			return loaded, err
 		}
-		img, err := s.add(a)
+		img, err := a.run(context.Background())
 		if err != nil {
 			return loaded, err
 		}
@@ -64,6 +65,14 @@ func (s *Store) Load(r io.Reader, o LoadOptions) (loaded []Image, err error) {
 		err = fmt.Errorf("%w: the archive has none for %s", ErrNotFound, o.Platform)
 	}
 	return loaded, err
+}
+
+// loading tells of a layer that arrives in Docker's words for archives.
+func (o LoadOptions) loading(p Progress) {
+	if o.Progress != nil && p.Status == StatusDownloading {
+		p.Status = "Loading layer"
+		o.Progress(p)
+	}
 }
 
 // contents is the table of contents of an archive. The archive is not unpacked,
@@ -182,20 +191,27 @@ func (c contents) convert(entry archived, index *v1.IndexManifest) error {
 	if err != nil {
 		return err
 	}
-	img, err := compose(config, layers)
+	manifest, err := json.Marshal(v1.Manifest{
+		SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Config: c.add(types.OCIConfigJSON, config), Layers: layers,
+	})
 	if err != nil {
 		return err
 	}
-	for _, document := range [][]byte{img.config, img.manifest} {
-		c[blobName(digestOf(document))] = io.NewSectionReader(bytes.NewReader(document), 0, int64(len(document)))
-	}
-	keep(index, img.desc)
+	d := c.add(types.OCIManifestSchema1, manifest)
+	keep(index, d)
 	for _, tag := range entry.RepoTags {
 		ref, err := parseTag(tag)
 		if err != nil {
 			return err
 		}
-		setName(index, img.desc, ref)
+		setName(index, d, ref)
 	}
 	return nil
+}
+
+// add adds a document that was not in the archive.
+func (c contents) add(kind types.MediaType, document []byte) v1.Descriptor {
+	d := v1.Descriptor{MediaType: kind, Digest: hashOf(digestOf(document)), Size: int64(len(document))}
+	c[blobName(d.Digest.String())] = io.NewSectionReader(bytes.NewReader(document), 0, d.Size)
+	return d
 }

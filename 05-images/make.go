@@ -2,6 +2,7 @@ package images
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -41,8 +42,7 @@ func (s *Store) Make(d Draft, u Unpacker) (Image, error) {
 }
 
 func (s *Store) make(d Draft, u Unpacker) (img Image, err error) {
-	var named Image
-	if err := named.call(d.Name); err != nil {
+	if err := new(Image).call(d.Name); err != nil { // before the layer is read
 		return img, err
 	}
 	layers := slices.Clone(d.Below.Layers)
@@ -56,13 +56,14 @@ func (s *Store) make(d Draft, u Unpacker) (img Image, err error) {
 		}
 	}
 	d.Step.EmptyLayer = len(layers) == len(d.Below.Layers)
-	if img, err = d.image(layers); err != nil {
+	img, err = d.image(layers)
+	if err := errors.Join(err, img.call(d.Name)); err != nil {
 		return img, err
 	}
-	img.refs = named.refs
-	return s.add(addition{Image: img, unpack: u, open: func(Layer) (io.ReadCloser, error) {
+	a := arrival{Store: s, reporter: newReporter(nil), Image: img, unpack: u, blob: from(func(Layer) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("%w: %s", ErrNotFound, short(d.Below.ID)) // a layer of the image below is gone
-	}})
+	})}
+	return a.run(context.Background())
 }
 
 var errEmpty = errors.New("an archive without entries")
@@ -76,7 +77,7 @@ func (s *Store) pack(layer io.Reader) (l Layer, release func(), err error) {
 		return l, release, err
 	}
 	defer plain.Close()
-	err = atomically(s.path(ingestDir), func(f *os.File) (string, error) {
+	err = s.atomically(func(f *os.File) (string, error) {
 		blob, tar := sha256.New(), sha256.New()
 		zip, err := gzip.NewWriterLevel(io.MultiWriter(f, blob), gzip.BestSpeed)
 		if err != nil {
@@ -108,16 +109,21 @@ func (d Draft) image(layers []Layer) (Image, error) {
 		config.History = append(config.History, below.History...)
 	}
 	config.History = append(config.History, d.Step)
-	blobs := []v1.Descriptor{}
+	m := v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Layers: []v1.Descriptor{}}
 	for _, l := range layers {
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, hashOf(l.DiffID))
-		blobs = append(blobs, v1.Descriptor{MediaType: ociLayer(l.MediaType), Digest: hashOf(l.Digest), Size: l.Size})
+		m.Layers = append(m.Layers, v1.Descriptor{MediaType: ociLayer(l.MediaType), Digest: hashOf(l.Digest), Size: l.Size})
 	}
-	raw, err := json.Marshal(config)
+	rawConfig, err := json.Marshal(config)
 	if err != nil {
 		return Image{}, err
 	}
-	return compose(raw, blobs)
+	m.Config = v1.Descriptor{MediaType: types.OCIConfigJSON, Digest: hashOf(digestOf(rawConfig)), Size: int64(len(rawConfig))}
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return Image{}, err
+	}
+	return parse(raw, m, rawConfig)
 }
 
 func hashOf(digest string) v1.Hash {

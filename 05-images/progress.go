@@ -63,6 +63,15 @@ func (r *reporter) report(p Progress) {
 	r.to(p)
 }
 
+// tell tells how far a layer is; current are bytes, 0 where there is nothing to count.
+func (r *reporter) tell(l Layer, status string, current int64) {
+	p := Progress{ID: short(l.Digest), Status: status}
+	if current > 0 {
+		p.Current, p.Total = current, l.Size
+	}
+	r.report(p)
+}
+
 // writerFunc is a function as an [io.Writer].
 type writerFunc func(p []byte) (int, error)
 

@@ -44,21 +44,20 @@ func (s *Store) Pull(ctx context.Context, ref Reference, o PullOptions) (img Ima
 type pull struct {
 	*Store
 	*reporter
-	ref     Reference
-	o       PullOptions
-	session *session
+	ref Reference
+	o   PullOptions
 }
 
 // run follows the chain: reference → index → manifest → config → layers.
 func (p *pull) run(ctx context.Context, registry Registry, host string) (img Image, err error) {
-	from := p.ref
-	from.Domain = host
-	p.session, err = registry.connect(ctx, from, "repository:"+p.ref.Path+":pull")
+	at := p.ref
+	at.Domain = host
+	from, err := registry.connect(ctx, at, "repository:"+p.ref.Path+":pull")
 	if err != nil {
 		return Image{}, err
 	}
-	defer p.session.close()
-	top, err := p.session.document(ctx, "manifests/"+p.ref.identifier(), v1.Descriptor{Digest: hashOf(p.ref.Digest)})
+	defer from.close()
+	top, err := from.document(ctx, "manifests/"+p.ref.identifier(), v1.Descriptor{Digest: hashOf(p.ref.Digest)})
 	if err != nil {
 		return Image{}, err
 	}
@@ -67,42 +66,28 @@ func (p *pull) run(ctx context.Context, registry Registry, host string) (img Ima
 		if raw, err := p.readBlob(d.Digest.String()); err == nil {
 			return raw, nil
 		}
-		return p.session.document(ctx, kind+"/"+d.Digest.String(), d)
+		return from.document(ctx, kind+"/"+d.Digest.String(), d)
 	})
 	if err != nil {
 		return Image{}, err
 	}
-	img.refs = []Reference{{Domain: p.ref.Domain, Path: p.ref.Path, Digest: digestOf(top)}}
+	// It is known by its tag, and by the digest of what the tag stood for.
+	digest := digestOf(top)
+	img.documents = append(img.documents, top)
+	img.addName(Reference{Domain: p.ref.Domain, Path: p.ref.Path, Digest: digest})
 	if p.ref.Digest == "" {
-		img.refs = append(img.refs, p.ref)
+		img.addName(p.ref)
 	}
-	release, err := p.lease(img.needs())
-	if err != nil {
-		return Image{}, err
-	}
-	defer release()
-	if err := p.putBlob(top); err != nil {
-		return Image{}, err
-	}
-	if err := p.layers(ctx, img); err != nil {
-		return Image{}, err
-	}
-	return p.finish(img)
-}
-
-// finish makes the image known by its tag, and by the digest of what the tag
-// stood for.
-func (p *pull) finish(img Image) (Image, error) {
 	before, _ := p.Get(p.ref.String())
-	p.report(Progress{Status: "Digest: " + img.refs[0].Digest})
-	img, err := p.enter(img)
-	if err != nil {
+	a := arrival{Store: p.Store, reporter: p.reporter, Image: img, unpack: p.o.Unpack, blob: from.blob}
+	if img, err = a.run(ctx); err != nil {
 		return Image{}, err
 	}
 	status := "Downloaded newer image for "
 	if before.ID == img.ID {
 		status = "Image is up to date for "
 	}
+	p.report(Progress{Status: "Digest: " + digest})
 	p.report(Progress{Status: "Status: " + status + p.ref.Familiar()})
 	return img, nil
 }

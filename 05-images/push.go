@@ -29,7 +29,7 @@ type PushOptions struct {
 func (s *Store) Push(ctx context.Context, ref Reference, o PushOptions) error {
 	p := &push{Store: s, reporter: newReporter(o.Progress), ref: ref}
 	if err := p.run(ctx, o.Registry); err != nil {
-		return fmt.Errorf("push %s: %w", ref.Familiar(), errors.Join(ctx.Err(), explain(err, ref)))
+		return fmt.Errorf("push %s: %w", ref.Familiar(), errors.Join(ctx.Err(), err))
 	}
 	return nil
 }
@@ -70,7 +70,7 @@ func (p *push) run(ctx context.Context, r Registry) (err error) {
 	}
 	for _, l := range p.image.Layers {
 		if _, told := p.told.Load(l.Digest); !told { // the manifest was there, so all of it is
-			p.tell(l.Digest, "Layer already exists")
+			p.settle(l.Digest, "Layer already exists")
 		}
 	}
 	p.report(Progress{ID: p.ref.identifier(), Status: fmt.Sprintf("digest: %s size: %d", p.image.Manifest, p.image.desc.Size)})
@@ -91,7 +91,7 @@ func (p *push) sources() (map[string]string, error) {
 				continue
 			}
 			for _, l := range other.Layers {
-				if p.image.has(l.Digest) {
+				if p.image.index(l.Digest) >= 0 {
 					sources[l.Digest] = ref.Path
 				}
 			}
@@ -100,8 +100,8 @@ func (p *push) sources() (map[string]string, error) {
 	return sources, err
 }
 
-func (i Image) has(digest string) bool {
-	return slices.ContainsFunc(i.Layers, func(l Layer) bool { return l.Digest == digest })
+func (i Image) index(digest string) int {
+	return slices.IndexFunc(i.Layers, func(l Layer) bool { return l.Digest == digest })
 }
 
 // send has go-containerregistry bring everything to the registry that is not there.
@@ -119,15 +119,13 @@ func (p *push) send(ctx context.Context, to *session, sources map[string]string)
 		return err
 	}
 	for i, l := range p.image.Layers {
-		p.report(Progress{ID: short(l.Digest), Status: "Preparing"})
-		layers[i] = upload{layers[i], func(n int64) {
-			p.report(Progress{ID: short(l.Digest), Status: "Pushing", Current: n, Total: l.Size})
-		}}
+		p.tell(l, "Preparing", 0)
+		layers[i] = upload{layers[i], func(n int64) { p.tell(l, "Pushing", n) }}
 		if repo := sources[l.Digest]; repo != "" {
 			layers[i] = &remote.MountableLayer{Layer: layers[i], Reference: to.repo.Registry.Repo(repo).Tag(DefaultTag)}
 		}
 	}
-	return pusher.Push(ctx, to.repo.Tag(p.ref.identifier()), withLayers{stored, layers})
+	return explain(pusher.Push(ctx, to.repo.Tag(p.ref.identifier()), withLayers{stored, layers}), p.ref)
 }
 
 // watch tells of a layer what a registry's answers say (distribution-spec, "Pushing
@@ -137,11 +135,11 @@ func (p *push) watch(then func(*http.Response)) func(*http.Response) {
 		query := resp.Request.URL.Query()
 		switch fmt.Sprint(resp.Request.Method, resp.StatusCode) {
 		case "HEAD200":
-			p.tell(path.Base(resp.Request.URL.Path), "Layer already exists")
+			p.settle(path.Base(resp.Request.URL.Path), "Layer already exists")
 		case "POST201":
-			p.tell(query.Get("mount"), "Mounted from "+query.Get("from"))
+			p.settle(query.Get("mount"), "Mounted from "+query.Get("from"))
 		case "PUT201":
-			p.tell(query.Get("digest"), "Pushed")
+			p.settle(query.Get("digest"), "Pushed")
 		}
 		if then != nil {
 			then(resp)
@@ -149,10 +147,11 @@ func (p *push) watch(then func(*http.Response)) func(*http.Response) {
 	}
 }
 
-func (p *push) tell(digest, status string) {
-	if p.image.has(digest) {
+// settle notes how a layer got there.
+func (p *push) settle(digest, status string) {
+	if i := p.image.index(digest); i >= 0 {
 		p.told.Store(digest, true)
-		p.report(Progress{ID: short(digest), Status: status})
+		p.tell(p.image.Layers[i], status, 0)
 	}
 }
 

@@ -184,12 +184,8 @@ func (r Registry) Login(ctx context.Context, domain string) error {
 		if resp, err = s.get(ctx, "", http.Header{}); err == nil {
 			return resp.Body.Close()
 		}
-		err = explain(err, s.ref)
 	}
-	if err != nil {
-		return fmt.Errorf("login to %s: %w", domain, err)
-	}
-	return nil
+	return fmt.Errorf("login to %s: %w", domain, err)
 }
 
 // get asks for what has this path below "/v2/".
@@ -205,7 +201,7 @@ func (s *session) get(ctx context.Context, path string, header http.Header) (*ht
 	}
 	if err := transport.CheckError(resp, http.StatusOK, http.StatusPartialContent); err != nil {
 		resp.Body.Close()
-		return nil, err
+		return nil, explain(err, s.ref)
 	}
 	return resp, nil
 }
@@ -240,7 +236,7 @@ func (s *session) document(ctx context.Context, path string, want v1.Descriptor)
 		err = checkDigest(want.Digest.String(), digestOf(raw))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("get %s: %w", path, explain(err, s.ref))
+		return nil, fmt.Errorf("get %s: %w", path, err)
 	}
 	return raw, nil
 }

@@ -196,7 +196,7 @@ func (s *Store) needed() (map[string]bool, error) {
 	for _, d := range now.index.Manifests {
 		needed[d.Digest.String()] = true
 	}
-	for _, img := range now.stored {
+	for _, img := range now.images {
 		if img.err != nil && !absent(img.err) { // it may need anything
 			return nil, img.err
 		}

@@ -43,8 +43,9 @@ func (s *Store) Save(w io.Writer, refs ...string) error {
 		}
 	}
 	list, err := json.Marshal(a.images)
-	if err := errors.Join(err, a.writeIndex(a.index), os.WriteFile(a.path(archiveFile), list, 0o644),
-		os.WriteFile(a.path(layoutFile), []byte(layoutVersion), 0o644)); err != nil {
+	index, err2 := json.Marshal(a.index)
+	if err := errors.Join(err, err2, os.WriteFile(a.path(archiveFile), list, 0o644),
+		os.WriteFile(a.path(indexFile), index, 0o644), os.WriteFile(a.path(layoutFile), []byte(layoutVersion), 0o644)); err != nil {
 		return err
 	}
 	tw := tar.NewWriter(w)

@@ -48,7 +48,7 @@ func OpenStore(dir string) (*Store, error) {
 		if _, err := os.Stat(s.path(indexFile)); err == nil {
 			return nil
 		}
-		if err := writeFile(s.path(layoutFile), []byte(layoutVersion)); err != nil {
+		if err := s.writeFile(s.path(layoutFile), []byte(layoutVersion)); err != nil {
 			return err
 		}
 		return s.writeIndex(v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{}})
@@ -118,22 +118,22 @@ func (s *Store) writeIndex(index v1.IndexManifest) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(s.path(indexFile), b)
+	return s.writeFile(s.path(indexFile), b)
 }
 
 // writeFile replaces a file so that a crash leaves the old or the new content:
 // a rename(2) is atomic, and the data are on disk before it.
-func writeFile(name string, data []byte) error {
-	return atomically(filepath.Dir(name), func(f *os.File) (string, error) {
+func (s *Store) writeFile(name string, data []byte) error {
+	return s.atomically(func(f *os.File) (string, error) {
 		_, err := f.Write(data)
 		return name, err
 	})
 }
 
-// atomically makes a file in dir that gets the name which fill returns when it
-// is complete and on disk.
-func atomically(dir string, fill func(*os.File) (name string, err error)) error {
-	f, err := os.CreateTemp(dir, temporary)
+// atomically makes a file that gets the name which fill returns when it is
+// complete and on disk.
+func (s *Store) atomically(fill func(*os.File) (name string, err error)) error {
+	f, err := os.CreateTemp(s.path(ingestDir), temporary)
 	if err != nil {
 		return err
 	}
@@ -157,4 +157,52 @@ func rename(from, to string) error {
 	}
 	defer dir.Close()
 	return dir.Sync()
+}
+
+// lease keeps what a running pull needs from being removed as unused: a file
+// that lists digests (of blobs) and ChainIDs (of unpacked layers), and that
+// its owner holds locked. When the owner dies, the kernel drops the flock(2),
+// and the next one to look at the file knows that nobody needs it.
+//
+// A lease is taken before asking whether a blob is there: what is there then, stays.
+func (s *Store) lease(digests []string) (release func(), err error) {
+	// Under the lock, for whoever removes things must see the lease before he begins, or be done.
+	err = s.locked(func() error {
+		f, err := os.CreateTemp(s.path(leaseDir), "")
+		if err != nil {
+			return err
+		}
+		release = func() {
+			os.Remove(f.Name())
+			f.Close()
+		}
+		if err = errors.Join(flock(f, unix.LOCK_EX), json.NewEncoder(f).Encode(digests)); err != nil {
+			release()
+		}
+		return err
+	})
+	return release, err
+}
+
+// leased returns all that is under a living lease. The store must be locked.
+func (s *Store) leased() (map[string]bool, error) {
+	needed := map[string]bool{}
+	files, err := filepath.Glob(s.path(leaseDir + "/*"))
+	for _, file := range files {
+		f, openErr := os.Open(file)
+		if openErr != nil { // it ended just now
+			continue
+		}
+		defer f.Close()
+		if flock(f, unix.LOCK_SH|unix.LOCK_NB) == nil { // its owner died
+			os.Remove(file)
+			continue
+		}
+		var digests []string
+		err = errors.Join(err, json.NewDecoder(f).Decode(&digests))
+		for _, d := range digests {
+			needed[d] = true
+		}
+	}
+	return needed, err
 }

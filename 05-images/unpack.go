@@ -27,30 +27,29 @@ const pipeSize = 256 << 10 // bytes
 
 // Unpack gives u all layers of the image that it lacks, from the stored blobs.
 func (s *Store) Unpack(img Image, u Unpacker) error {
-	parent := ""
 	for _, l := range img.Layers {
-		if !u.Has(l.ChainID) {
-			if err := s.unpackStored(l, parent, u); err != nil {
-				return err
-			}
+		if u.Has(l.ChainID) {
+			continue
 		}
-		parent = l.ChainID
+		if err := s.unpackStored(l, u); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (s *Store) unpackStored(l Layer, parent string, u Unpacker) error {
+func (s *Store) unpackStored(l Layer, u Unpacker) error {
 	f, err := os.Open(s.blobPath(l.Digest))
 	if err != nil {
 		return fmt.Errorf("unpack layer %s: %w", short(l.Digest), err)
 	}
 	defer f.Close()
-	return l.unpack(f, parent, u)
+	return l.unpack(f, u)
 }
 
 // unpack reads a layer's blob, decompresses it, and lets u apply the tar. The
 // decompressing, with the hashing, runs beside the applying: both are slow.
-func (l Layer) unpack(blob io.Reader, parent string, u Unpacker) error {
+func (l Layer) unpack(blob io.Reader, u Unpacker) error {
 	tar, err := decompress(blob)
 	if err != nil {
 		return fmt.Errorf("unpack layer %s: %w", short(l.Digest), err)
@@ -63,7 +62,7 @@ func (l Layer) unpack(blob io.Reader, parent string, u Unpacker) error {
 		w.CloseWithError(l.copyVerified(w, tar))
 	}()
 	buffered := bufio.NewReaderSize(r, pipeSize)
-	if _, err = u.Apply(l.ChainID, parent, buffered); err == nil {
+	if _, err = u.Apply(l.ChainID, l.parent, buffered); err == nil {
 		_, err = io.Copy(io.Discard, buffered) // nothing is left, if Apply kept its promise
 	}
 	r.Close()

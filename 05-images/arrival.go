@@ -1,0 +1,136 @@
+package images
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+)
+
+const jobs = 3 // layers that are moved at once; Docker's max-concurrent-downloads
+
+// arrival is an image on its way into the store: from a registry, from an
+// archive, or made here.
+type arrival struct {
+	*Store
+	*reporter
+	Image           // with the names that it is to get
+	unpack Unpacker // gets the layers while they arrive; nil: blobs are only stored
+	// blob opens a layer's blob where it comes from, at the byte at.
+	blob func(ctx context.Context, l Layer, at int64) (io.ReadCloser, error)
+}
+
+// run brings what is missing, and makes the image known when all is there. What
+// it needs is not removed meanwhile.
+func (a *arrival) run(ctx context.Context) (Image, error) {
+	release, err := a.lease(a.needs())
+	if err != nil {
+		return Image{}, err
+	}
+	defer release()
+	if err := a.layers(ctx); err != nil {
+		return Image{}, err
+	}
+	return a.enter(a.Image)
+}
+
+// layers brings the layers that are missing into the store and to the Unpacker.
+// Downloads run side by side; each layer is unpacked while it arrives, but
+// not before the one below it is complete.
+//
+//	layer 3   ↓↓↓↓↓↓↓↓↓↓↓↓↓↓        (unpack)
+//	layer 2   ↓↓↓↓↓↓↓↓↓  (unpack→→→→→)
+//	layer 1   ↓↓↓↓↓↓↓↓↓↓↓↓↓
+//	           (unpack→→→)
+func (a *arrival) layers(ctx context.Context) error {
+	var missing []Layer
+	var downloads []*download
+	arriving := map[string]*download{} // by digest: an image may have one layer twice
+	for _, l := range a.Layers {
+		stored := a.hasBlob(l.Digest, l.Size)
+		if stored && (a.unpack == nil || a.unpack.Has(l.ChainID)) {
+			a.tell(l, StatusExists, 0)
+			continue
+		}
+		a.tell(l, StatusPulling, 0)
+		missing = append(missing, l)
+		if !stored && arriving[l.Digest] == nil {
+			arriving[l.Digest] = newDownload(a, l)
+			downloads = append(downloads, arriving[l.Digest])
+		}
+	}
+	both, ctx := errgroup.WithContext(ctx)
+	both.Go(func() error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(jobs)
+		for _, d := range downloads {
+			group.Go(func() error { return d.run(ctx) })
+		}
+		return group.Wait()
+	})
+	both.Go(func() error {
+		for _, l := range missing {
+			if err := a.finish(ctx, l, arriving[l.Digest]); err != nil {
+				return err
+			}
+			a.tell(l, StatusPulled, 0)
+		}
+		return nil
+	})
+	err := both.Wait()
+	for _, d := range downloads {
+		d.file.Close() // nobody reads any more
+	}
+	return err
+}
+
+// finish waits until a layer is there, and has it unpacked meanwhile. Without a
+// download the blob was in the store.
+func (a *arrival) finish(ctx context.Context, l Layer, d *download) error {
+	switch {
+	case a.unpack == nil || a.unpack.Has(l.ChainID):
+		return d.wait()
+	case d == nil:
+		return a.unpackStored(l, a.unpack)
+	}
+	return l.unpack(&follower{download: d, ctx: ctx}, a.unpack)
+}
+
+// Add puts an image that was made here into the store, names it unless name is
+// "", and unpacks it unless u is nil. Blobs that are there are not read again.
+func (s *Store) Add(img v1.Image, name string, u Unpacker) (Image, error) {
+	a := arrival{Store: s, reporter: newReporter(nil), unpack: u, blob: from(func(l Layer) (io.ReadCloser, error) {
+		layer, err := img.LayerByDigest(hashOf(l.Digest))
+		if err != nil {
+			return nil, err
+		}
+		return layer.Compressed()
+	})}
+	manifest, err := img.RawManifest()
+	if err == nil {
+		a.Image, err = resolve(manifest, v1.Platform{}, func(string, v1.Descriptor) ([]byte, error) { return img.RawConfigFile() })
+	}
+	added := Image{}
+	if err = errors.Join(err, a.call(name)); err == nil {
+		added, err = a.run(context.Background())
+	}
+	if err != nil {
+		return Image{}, fmt.Errorf("add image %s: %w", name, err)
+	}
+	return added, nil
+}
+
+// from makes of what opens blobs at their beginning what an arrival needs.
+func from(open func(Layer) (io.ReadCloser, error)) func(context.Context, Layer, int64) (io.ReadCloser, error) {
+	return func(_ context.Context, l Layer, at int64) (io.ReadCloser, error) {
+		blob, err := open(l)
+		if err != nil {
+			return nil, err
+		}
+		_, err = io.CopyN(io.Discard, blob, at)
+		return blob, err
+	}
+}
