@@ -165,8 +165,10 @@ func (b box) start(script string) *exec.Cmd {
 	return cmd
 }
 
-// spinner uses the processor, does not listen to SIGTERM, and takes a moment to die: there are 50 MB to be given back.
-const spinner = `trap "" TERM; x=$(printf %050000000d 0); echo ready; while :; do :; done`
+// spinner uses the processor and does not listen to SIGTERM. Its tail holds 50 MB, which take a moment to be given back.
+const spinner = `trap "" TERM; exec 3>&1
+	{ head -c 50000000 /dev/zero; echo ready >&3; exec sleep 1000; } | tail -c 50000000 &
+	while :; do :; done`
 
 // slow gives the group a tenth of a processor, and returns when it has had that: for most of a second nobody in it
 // gets to do anything, not even to stop or to die.
