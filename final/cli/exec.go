@@ -8,6 +8,8 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	daemon "cutaway/07-daemon"
 )
 
 // execFlags is an exec request while its flags are being read.
@@ -36,7 +38,7 @@ func (f *execFlags) bind(fs *pflag.FlagSet) {
 	f.environmentFlags.bind(fs)
 	fs.StringVarP(&f.req.User, "user", "u", "", "`NAME|UID[:GROUP|GID]`")
 	fs.StringVarP(&f.req.WorkingDir, "workdir", "w", "", "working directory in the container")
-	fs.StringVar(&f.keys, "detach-keys", "ctrl-p,ctrl-q", "keys that detach from a terminal")
+	fs.StringVar(&f.keys, "detach-keys", daemon.DefaultDetachKeys, "keys that detach from a terminal")
 }
 
 // exec makes an exec, starts it over a connection that becomes its terminal, and asks for its exit code at the end.

@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
+
+	daemon "cutaway/07-daemon"
 )
 
 var (
@@ -29,7 +31,7 @@ type streamFlags struct {
 
 func (f *streamFlags) bind(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.sigProxy, "sig-proxy", true, "send the signals that come here to the process")
-	fs.StringVar(&f.detachKeys, "detach-keys", "ctrl-p,ctrl-q", "keys that detach from a terminal")
+	fs.StringVar(&f.detachKeys, "detach-keys", daemon.DefaultDetachKeys, "keys that detach from a terminal")
 }
 
 // needTerminal is an error if a terminal's input is wanted and ours is none.
@@ -69,7 +71,7 @@ type session struct {
 // copy returns when there is no more output, or with errDetached when the user has typed the keys for that.
 // Nobody waits for the input: it may never come to an end.
 func (s *session) copy(ctx context.Context) error {
-	keys, err := parseKeys(s.detachKeys)
+	keys, err := daemon.ParseDetachKeys(s.detachKeys)
 	if err != nil {
 		return err
 	}
@@ -106,7 +108,7 @@ func (s *session) copy(ctx context.Context) error {
 // copyInput ends with errDetached after the keys for that, which only a terminal has.
 func (s *session) copyInput(keys []byte) error {
 	var in io.Reader = s.in
-	if s.tty && len(keys) > 0 {
+	if s.tty && s.detachKeys != "" {
 		in = &keyReader{r: s.in, keys: keys}
 	}
 	_, err := io.Copy(s.conn, in)

@@ -12,18 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestParseKeys(t *testing.T) {
-	for s, want := range map[string]string{"": "", "ctrl-p,ctrl-q": "\x10\x11", "a,ctrl-@": "a\x00", "CTRL-A": "\x01"} {
-		keys, err := parseKeys(s)
-		require.NoError(t, err, s)
-		require.Equal(t, want, string(keys), s)
-	}
-	for _, s := range []string{"ctrl-", "ctrl-pp", "ab", "ctrl-1"} {
-		_, err := parseKeys(s)
-		require.Error(t, err, s)
-	}
-}
-
 // What passes, and whether the keys "ppq" were found.
 func TestKeyReaderPassesAllButTheKeys(t *testing.T) {
 	for input, want := range map[string]struct {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -53,26 +52,6 @@ func (a *app) terminalSize() *[2]uint {
 		return nil
 	}
 	return &[2]uint{uint(height), uint(width)}
-}
-
-// parseKeys reads "ctrl-p,ctrl-q" or "a,b": Ctrl with a key is that key's code without its upper bits.
-func parseKeys(s string) ([]byte, error) {
-	if s == "" {
-		return nil, nil
-	}
-	var keys []byte
-	for part := range strings.SplitSeq(s, ",") {
-		key, ctrl := strings.CutPrefix(strings.ToLower(part), "ctrl-")
-		if ctrl && len(key) == 1 && strings.Contains("abcdefghijklmnopqrstuvwxyz@[\\]^_", key) {
-			keys = append(keys, key[0]&0x1f)
-			continue
-		}
-		if len(part) != 1 {
-			return nil, fmt.Errorf("%q is not a key: one character or ctrl-X", part)
-		}
-		keys = append(keys, part[0])
-	}
-	return keys, nil
 }
 
 // keyReader passes input on until it has read the keys in a row; they are not passed on. Keys that only begin
