@@ -90,15 +90,17 @@ func directory(name string) node {
 }
 
 func (n node) isDir() bool  { return n.st.Mode&unix.S_IFMT == unix.S_IFDIR }
-func (n node) isNote() bool { return path.Base(n.Path) == whiteoutPrefix+opaqueName } // of fuse-overlayfs, to itself
 func (n node) opaque() bool { return n.Kind == Deleted && path.Base(n.Path) == opaqueName }
+
+// isNote reports whether a file is what fuse-overlayfs makes beside the whiteout .wh..opq.
+func (n node) isNote() bool { return path.Base(n.Path) == whiteoutPrefix+opaqueName }
 
 // comparison is of a layer with what is below it.
 type comparison struct {
 	layer
-	tree  string // where its files are
-	below []string
-	nodes []node // the changes, sorted as a walk meets them; the root only if it looks different itself
+	tree  string   // where its files are
+	below []string // the layers below, of a union driver
+	nodes []node   // the changes, sorted as a walk meets them; the root only if it looks different itself
 }
 
 // compare finds the changes of the layer id, and calls see while the files are there.

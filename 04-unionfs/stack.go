@@ -55,7 +55,7 @@ func find(layers []string, name string) node {
 	return node{}
 }
 
-// shown lists a directory as a stack shows it, with the whiteouts that are nearest.
+// shown lists a directory as a stack shows it, and the whiteouts that are nearest.
 func shown(layers []string, dir string) (nodes []node, err error) {
 	seen := map[string]bool{}
 	for d := range places(layers, strings.TrimLeft(dir+"/.", "/")) {
@@ -81,13 +81,16 @@ func shown(layers []string, dir string) (nodes []node, err error) {
 
 // walk lists all that a stack shows in a directory and below, all of it added, in the order of a directory walk.
 func walk(layers []string, dir string) ([]node, error) {
-	var all []node
 	nodes, err := shown(layers, dir)
+	var all []node
 	for _, n := range nodes {
 		all = append(all, n)
-		if n.isDir() && err == nil {
-			nodes, err = walk(layers, n.Path)
-			all = append(all, nodes...)
+		if n.isDir() {
+			inside, err := walk(layers, n.Path)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, inside...)
 		}
 	}
 	return all, err
