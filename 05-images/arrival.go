@@ -130,7 +130,9 @@ func from(open func(Layer) (io.ReadCloser, error)) func(context.Context, Layer, 
 		if err != nil {
 			return nil, err
 		}
-		_, err = io.CopyN(io.Discard, blob, at)
-		return blob, err
+		if _, err := io.CopyN(io.Discard, blob, at); err != nil && !errors.Is(err, io.EOF) { // if it ends before, the digest will be wrong
+			return nil, errors.Join(err, blob.Close())
+		}
+		return blob, nil
 	}
 }

@@ -14,6 +14,9 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/compression"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/stretchr/testify/require"
 )
@@ -129,18 +132,78 @@ func TestNoArchiveReachesOutOfItself(t *testing.T) {
 
 func TestBadArchivesAreRefused(t *testing.T) {
 	layer := tarOf("a=1")
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err := io.Copy(z, dockerArchive(t, digestOf(layer), entry{name: "x/layer.tar", content: string(layer)}))
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	cut := packed.Bytes()[:packed.Len()-3] // all files are there, and their checksum is not
 	for what, archive := range map[string]io.Reader{
-		"nothing":             bytes.NewReader(nil),
-		"no tar":              bytes.NewReader(bytes.Repeat([]byte("x"), 2000)),
-		"no image":            archiveOf(entry{name: "a", content: "1"}),
-		"no layer":            dockerArchive(t, digestOf(layer)),
-		"another layer":       dockerArchive(t, digestOf(layer), entry{name: "x/layer.tar", content: string(tarOf("a=2"))}),
-		"a manifest.json {":   archiveOf(entry{name: "manifest.json", content: "{"}),
-		"an index.json {":     archiveOf(entry{name: "index.json", content: "{"}),
-		"a truncated archive": io.LimitReader(dockerArchive(t, digestOf(layer), entry{name: "x/layer.tar", content: string(layer)}), 1000),
+		"nothing":               bytes.NewReader(nil),
+		"no tar":                bytes.NewReader(bytes.Repeat([]byte("x"), 2000)),
+		"no image":              archiveOf(entry{name: "a", content: "1"}),
+		"no layer":              dockerArchive(t, digestOf(layer)),
+		"another layer":         dockerArchive(t, digestOf(layer), entry{name: "x/layer.tar", content: string(tarOf("a=2"))}),
+		"a manifest.json {":     archiveOf(entry{name: "manifest.json", content: "{"}),
+		"an index.json {":       archiveOf(entry{name: "index.json", content: "{"}),
+		"a packing that is cut": bytes.NewReader(cut),
+		"a truncated archive":   io.LimitReader(dockerArchive(t, digestOf(layer), entry{name: "x/layer.tar", content: string(layer)}), 1000),
 	} {
-		_, err := newStore(t).Load(archive, images.LoadOptions{Unpack: newTrees()})
+		dir := t.TempDir()
+		_, err := openStore(t, dir).Load(archive, images.LoadOptions{Unpack: newTrees()})
 		require.Error(t, err, what)
+		valid(t, dir)
+	}
+}
+
+// layoutOf is an archive of an image layout with one name, which stands for an index.
+func layoutOf(t *testing.T, index v1.ImageIndex) io.Reader {
+	t.Helper()
+	dir := t.TempDir()
+	path, err := layout.Write(dir, empty.Index)
+	require.NoError(t, err)
+	require.NoError(t, path.AppendIndex(index, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": "web:1"})))
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	require.NoError(t, w.AddFS(os.DirFS(dir)))
+	require.NoError(t, w.Close())
+	return &b
+}
+
+func TestAnArchiveMayHaveAnImageForEachPlatform(t *testing.T) {
+	index := indexOf(t, "linux/s390x", "linux/arm64")
+	for _, want := range []string{"linux/s390x", "linux/arm64"} {
+		platform, err := images.ParsePlatform(want)
+		require.NoError(t, err)
+		dir, u := t.TempDir(), newTrees()
+		loaded, err := openStore(t, dir).Load(layoutOf(t, index), images.LoadOptions{Unpack: u, Platform: platform})
+		require.NoError(t, err)
+		require.Equal(t, []string{"web:1"}, loaded[0].Names)
+		require.Equal(t, "for="+want+"\n", u.tree(loaded[0].Top()))
+		valid(t, dir)
+	}
+	_, err := newStore(t).Load(layoutOf(t, index), images.LoadOptions{Platform: v1.Platform{OS: "linux", Architecture: "386"}})
+	require.ErrorIs(t, err, images.ErrNotFound)
+	require.ErrorContains(t, err, "the archive has none for linux/386")
+}
+
+// TestWhatAPullHasLeftIsNotTrusted has the beginning of a layer in the store, or what is no layer at all.
+func TestWhatAPullHasLeftIsNotTrusted(t *testing.T) {
+	layer := tarOf("a=1")
+	for what, left := range map[string][]byte{"half of it": layer[:700], "another": tarOf("b=2"), "too much": append(layer, "more"...)} {
+		t.Run(what, func(t *testing.T) {
+			dir, u := t.TempDir(), newTrees()
+			s := openStore(t, dir)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "ingest", digestOf(layer)[7:]), left, 0o644))
+			_, err := s.Add(imageOf(t, plainLayer(layer)), "web", u)
+			if what != "half of it" {
+				require.ErrorIs(t, err, images.ErrDigest)
+				require.Empty(t, u.layers)
+				_, err = s.Add(imageOf(t, plainLayer(layer)), "web", u)
+			}
+			require.NoError(t, err)
+			valid(t, dir)
+		})
 	}
 }
 
