@@ -135,7 +135,7 @@ func TestScripts(t *testing.T) { runScripts(t, "testdata") }
 
 // Docker's own client works with the engine, and so do the tools that read and write images.
 func TestScriptsOfTheStockClient(t *testing.T) {
-	for _, program := range []string{"docker", "skopeo", "umoci", "podman"} {
+	for _, program := range []string{"docker", "dockerd", "containerd", "skopeo", "umoci", "podman"} {
 		lab.NeedProgram(t, program)
 	}
 	runScripts(t, "testdata/stock")
