@@ -91,7 +91,8 @@ func (b *born) drop() {
 // a PID namespace changes where the thread's next children are born, for good:
 // so the thread is given up with its goroutine.
 func startIn(what Spawn, files []*os.File) (*os.Process, error) {
-	attr := &os.ProcAttr{Dir: "/", Env: []string{"GOMAXPROCS=2"}, Files: files, Sys: what.Clone.Attr()}
+	// One after the other is how it works, and each thread more has to be ended by its execve.
+	attr := &os.ProcAttr{Dir: "/", Env: []string{"GOMAXPROCS=1"}, Files: files, Sys: what.Clone.Attr()}
 	if attr.Sys == nil {
 		attr.Sys = &syscall.SysProcAttr{}
 	}
