@@ -16,9 +16,10 @@ KEEP    := PATH="$(PATH)" HOME="$(HOME)" GOPATH="$$($(GO) env GOPATH)" GOCACHE="
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # What tests run besides Go; "@": only the program is taken from the package, which would also start a service. (dmsetup is
-# here for the library that it brings: dockerd needs that.)
+# here for the library that it brings: dockerd needs that; so is uidmap, for podman.)
 TOOLS := skopeo=skopeo docker-registry@docker-registry docker@docker.io dockerd@docker.io containerd@containerd dmsetup=dmsetup \
-	strace=strace ip=iproute2 nft=nftables runc=runc jq=jq curl=curl mkfs.btrfs=btrfs-progs fuse-overlayfs=fuse-overlayfs umoci=umoci unshare=util-linux podman=podman
+	strace=strace ip=iproute2 nft=nftables runc=runc jq=jq curl=curl mkfs.btrfs=btrfs-progs fuse-overlayfs=fuse-overlayfs umoci=umoci unshare=util-linux \
+	podman@podman conmon=conmon newuidmap=uidmap
 VM_TOOLS   := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static mkfs.ext4=e2fsprogs
 LINT_TOOLS := shellcheck=shellcheck
 
