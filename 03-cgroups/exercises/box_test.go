@@ -165,10 +165,8 @@ func (b box) start(script string) *exec.Cmd {
 	return cmd
 }
 
-// spinner uses the processor and does not listen to SIGTERM. Its tail holds 50 MB, which take a moment to be given back.
-const spinner = `trap "" TERM; exec 3>&1
-	{ head -c 50000000 /dev/zero; echo ready >&3; exec sleep 1000; } | tail -c 50000000 &
-	while :; do :; done`
+// spinner uses the processor and does not listen to SIGTERM, nor do those that it starts. It takes a moment until all are dead.
+const spinner = `trap "" TERM; for i in 1 2 3 4; do sleep 1000 & done; echo ready; while :; do :; done`
 
 // slow gives the group a tenth of a processor, and returns when it has had that: for most of a second nobody in it
 // gets to do anything, not even to stop or to die.
