@@ -15,11 +15,11 @@ export PATH := $(CURDIR)/bin/tools:$(PATH):/usr/sbin:/sbin
 KEEP    := PATH="$(PATH)" HOME="$(HOME)" GOPATH="$$($(GO) env GOPATH)" GOCACHE="$$($(GO) env GOCACHE)" CGO_ENABLED=0
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-# What tests run besides Go; "@": only the program is taken from the package, which would also start a service. (dmsetup is
-# here for the library that it brings: dockerd needs that; so is uidmap, for podman.)
-TOOLS := skopeo=skopeo docker-registry@docker-registry docker@docker.io dockerd@docker.io containerd@containerd dmsetup=dmsetup \
-	strace=strace ip=iproute2 nft=nftables runc=runc jq=jq curl=curl mkfs.btrfs=btrfs-progs fuse-overlayfs=fuse-overlayfs umoci=umoci unshare=util-linux \
-	podman@podman conmon=conmon newuidmap=uidmap
+# What tests run besides Go; "@": only the program is taken from the package, which would also start a service; its libraries come
+# with the others: skopeo's are podman's and dockerd's too, and uidmap has the rest.
+TOOLS := skopeo=skopeo docker-registry@docker-registry docker@docker.io dockerd@docker.io containerd@containerd podman@podman \
+	conmon=conmon newuidmap=uidmap umoci=umoci runc=runc strace=strace ip=iproute2 nft=nftables jq=jq curl=curl mkfs.btrfs=btrfs-progs \
+	fuse-overlayfs=fuse-overlayfs unshare=util-linux
 VM_TOOLS   := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static mkfs.ext4=e2fsprogs
 LINT_TOOLS := shellcheck=shellcheck
 
