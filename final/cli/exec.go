@@ -94,7 +94,7 @@ func (a *app) execAttached(ctx context.Context, start call, what attachment) err
 	if code >= 126 && code <= 128 {
 		a.whyNoExec(ctx, what.id)
 	}
-	return exitStatus{code: code}.asError()
+	return exited(code)
 }
 
 // execExit asks for the exit code of an exec until it is known: streams end before their process does.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -90,10 +91,11 @@ func (a *app) printExit(ctx context.Context, ref string) error {
 		return err
 	}
 	end := <-exit
-	if end.err != nil {
-		return end.err
+	status, _ := errors.AsType[exitError](end)
+	if status.err != nil {
+		return end
 	}
-	_, err = fmt.Fprintln(a.out, end.code)
+	_, err = fmt.Fprintln(a.out, status.code)
 	return err
 }
 

@@ -118,12 +118,12 @@ func (a *app) foreground(ctx context.Context, what attachment, start starter) er
 }
 
 // attachAndWait arranges, side by side, what has to be arranged before the start: the streams and the exit status.
-func (a *app) attachAndWait(ctx context.Context, what attachment) (*hijacked, <-chan exitStatus, error) {
+func (a *app) attachAndWait(ctx context.Context, what attachment) (*hijacked, <-chan error, error) {
 	condition := container.WaitConditionNextExit
 	if what.removed {
 		condition = container.WaitConditionRemoved
 	}
-	var exit <-chan exitStatus
+	var exit <-chan error
 	var waiting errgroup.Group
 	waiting.Go(func() (err error) {
 		exit, err = a.wait(ctx, what.id, condition)
@@ -137,7 +137,7 @@ func (a *app) attachAndWait(ctx context.Context, what attachment) (*hijacked, <-
 }
 
 // follow copies the streams until the container has ended or the user detaches, and returns the exit status.
-func (a *app) follow(ctx context.Context, conn *hijacked, what attachment, exit <-chan exitStatus) error {
+func (a *app) follow(ctx context.Context, conn *hijacked, what attachment, exit <-chan error) error {
 	s := session{app: a, conn: conn, attachment: what, of: "/containers/" + what.id}
 	err := s.copy(ctx)
 	if errors.Is(err, errDetached) {
@@ -146,7 +146,7 @@ func (a *app) follow(ctx context.Context, conn *hijacked, what attachment, exit 
 	if err != nil {
 		return exitError{125, err}
 	}
-	return (<-exit).asError()
+	return <-exit
 }
 
 // startContainer's error has the exit status that docker gives it: 127 and 126 tell, by the daemon's message,
@@ -175,25 +175,17 @@ func startStatus(err error) int {
 	return 125
 }
 
-// exitStatus is how a container ended, or why that is not known.
-type exitStatus struct {
-	code int
-	err  error
-}
-
-func (e exitStatus) asError() error {
-	switch {
-	case e.err != nil:
-		return exitError{125, e.err}
-	case e.code != 0:
-		return exitError{code: e.code}
+// exited is the end of a process: no error, or its exit status.
+func exited(code int) error {
+	if code == 0 {
+		return nil
 	}
-	return nil
+	return exitError{code: code}
 }
 
 // wait asks for the exit code. It returns when the daemon has armed the wait, which it says by sending the
-// header; the channel gets the code later.
-func (a *app) wait(ctx context.Context, id string, condition container.WaitCondition) (<-chan exitStatus, error) {
+// header; the channel gets the code later, as an exitError, or nil for 0.
+func (a *app) wait(ctx context.Context, id string, condition container.WaitCondition) (<-chan error, error) {
 	answer, err := a.send(ctx, call{ //nolint:bodyclose // by the goroutine below
 		method: "POST", path: "/containers/" + id + "/wait",
 		query: url.Values{"condition": {string(condition)}},
@@ -201,7 +193,7 @@ func (a *app) wait(ctx context.Context, id string, condition container.WaitCondi
 	if err != nil {
 		return nil, err
 	}
-	exit := make(chan exitStatus, 1)
+	exit := make(chan error, 1)
 	go func() {
 		defer answer.Body.Close()
 		exit <- readExit(answer)
@@ -209,13 +201,13 @@ func (a *app) wait(ctx context.Context, id string, condition container.WaitCondi
 	return exit, nil
 }
 
-func readExit(answer *http.Response) exitStatus {
+func readExit(answer *http.Response) error {
 	var result container.WaitResponse
 	if err := json.NewDecoder(answer.Body).Decode(&result); err != nil {
-		return exitStatus{err: fmt.Errorf("wait for the container: %w", err)}
+		return exitError{125, fmt.Errorf("wait for the container: %w", err)}
 	}
 	if result.Error != nil {
-		return exitStatus{err: errors.New(result.Error.Message)}
+		return exitError{125, errors.New(result.Error.Message)}
 	}
-	return exitStatus{code: int(result.StatusCode)}
+	return exited(int(result.StatusCode))
 }
