@@ -199,7 +199,7 @@ func (e *Engine) hold(ref string) (*Container, error) {
 
 // socket is where a container's shim listens. The length of such a path is
 // limited (unix(7)), so the name is not the whole ID.
-func (e *Engine) socket(id string) string { return e.exec("shims", id[:16]) }
+func (e *Engine) socket(id string) string { return e.exec("shims", id[:min(16, len(id))]) }
 
 // missing tells whether an error only says that a file is not there.
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -28,11 +28,13 @@ func (e *Engine) Inspect(_ context.Context, ref string, o daemon.InspectOptions)
 	resp := container.InspectResponse{
 		ID: r.ID, Name: "/" + r.Name, Created: r.Created.Format(time.RFC3339Nano), Image: r.Image,
 		Path: args[0], Args: args[1:], State: e.state(r), Driver: e.layers.Driver(), Platform: "linux",
-		ResolvConfPath: filepath.Join(c.bundle, "resolv.conf"), HostnamePath: filepath.Join(c.bundle, "hostname"),
-		HostsPath: filepath.Join(c.bundle, "hosts"), LogPath: shim.LogIn(c.dir),
-		HostConfig: &host, Config: &config, Mounts: mountPoints(r), ExecIDs: e.execsOf(r.ID),
+		LogPath: shim.LogIn(c.dir), HostConfig: &host, Config: &config, Mounts: mountPoints(r), ExecIDs: e.execsOf(r.ID),
 		GraphDriver:     &storage.DriverData{Name: e.layers.Driver(), Data: map[string]string{}},
 		NetworkSettings: &container.NetworkSettings{SandboxID: r.ID, Ports: published(r), Networks: e.endpoints(r)},
+	}
+	if files, err := e.filesOf(r, c.bundle); err == nil { // else the one whose network it shares is gone
+		in := func(name string) string { return filepath.Join(files, name) }
+		resp.ResolvConfPath, resp.HostnamePath, resp.HostsPath = in("resolv.conf"), in("hostname"), in("hosts")
 	}
 	if r.State.Status == container.StateRunning && !r.Host.NetworkMode.IsHost() {
 		resp.NetworkSettings.SandboxKey = e.netnsOf(r.ID)

@@ -29,10 +29,16 @@ func (e *Engine) Plan(_ context.Context, ref string) (json.RawMessage, error) {
 	if p := c.currentPlan(); p != nil {
 		p.Flush()
 	}
-	p, err := plan.Load(c.bundle)
+	data, err := c.kept()
 	if missing(err) {
 		return e.dryRun(ref)
 	}
+	return data, err
+}
+
+// kept is the plan on disk. fs.ErrNotExist if there is none.
+func (c *Container) kept() (json.RawMessage, error) {
+	p, err := plan.Load(c.bundle)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +54,10 @@ func (e *Engine) dryRun(ref string) (json.RawMessage, error) {
 		return nil, err
 	}
 	defer c.verb.Unlock()
+	// It may have been started meanwhile. One that runs would lose its address here.
+	if data, err := c.kept(); !missing(err) || c.running() {
+		return data, err
+	}
 	p, err := e.compose(c, func(compiled *runtime.Compiled) plan.Step { return plan.Starting(compiled.Clone, nil) })
 	c.mu.Lock()
 	c.record.State.Address, c.record.State.Ports = zeroAddress, nil

@@ -3,8 +3,10 @@ package engine
 import (
 	"encoding/json"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"testing"
 
 	daemon "cutaway/07-daemon"
@@ -137,4 +139,46 @@ func TestAnEngineThatDoesNotOpenLeavesNoNetwork(t *testing.T) {
 	after, err := netlink.LinkList()
 	require.NoError(t, err)
 	require.Len(t, after, len(before))
+}
+
+// What lies below exec-root may be swept away by somebody.
+func TestExplainTakesNoAddressFromAContainerThatRuns(t *testing.T) {
+	w := open(t)
+	id := w.create(request("sleep", "1000"))
+	require.NoError(t, w.Start(w.ctx(), id))
+	c, err := w.find(id)
+	require.NoError(t, err)
+	address := c.look().State.Address
+	require.NoError(t, os.Remove(filepath.Join(c.bundle, "plan.json")))
+	_, err = w.Plan(w.ctx(), id)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.Equal(t, address, c.look().State.Address)
+	require.Contains(t, w.net.Allocated(), id)
+}
+
+func TestAStartThatFailedKeepsNoFileOpen(t *testing.T) {
+	w := open(t)
+	id := w.create(request("nosuch"))
+	require.Error(t, w.Start(w.ctx(), id))
+	open, err := filepath.Glob("/proc/self/fd/*")
+	require.NoError(t, err)
+	for _, fd := range open {
+		path, _ := os.Readlink(fd)
+		require.NotContains(t, path, id)
+	}
+}
+
+func TestInspectKnowsTheFilesOfASharedNetwork(t *testing.T) {
+	w := open(t)
+	id := w.create(request("sleep", "1000"))
+	require.NoError(t, w.Start(w.ctx(), id))
+	req := request("sleep", "1000")
+	req.HostConfig.NetworkMode = container.NetworkMode("container:" + id)
+	guest := w.create(req)
+	require.NoError(t, w.Start(w.ctx(), guest))
+	got, err := w.Inspect(w.ctx(), guest, daemon.InspectOptions{})
+	require.NoError(t, err)
+	for _, path := range []string{got.HostsPath, got.HostnamePath, got.ResolvConfPath} {
+		require.FileExists(t, path)
+	}
 }

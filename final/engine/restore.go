@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -38,6 +39,9 @@ func (e *Engine) restore() error {
 
 func (e *Engine) restoreOne(id string) error {
 	c := e.container(id)
+	if _, err := os.Stat(filepath.Join(c.dir, "plan.json")); err == nil {
+		c.bundle = c.dir // the engine that started it kept all in one place
+	}
 	err := c.load()
 	half := missing(err)
 	if err != nil && !half {

@@ -78,3 +78,25 @@ func TestAProcessThatHasNoRecordIsEnded(t *testing.T) {
 	require.NoDirExists(t, w.data("containers", id))
 	w.clean("after the next engine")
 }
+
+func TestADirectoryThatIsNoContainersIsRemoved(t *testing.T) {
+	w := open(t)
+	stray := w.data("containers", "stray")
+	w.replaced(func() { require.NoError(t, os.Mkdir(stray, 0o700)) })
+	require.NoDirExists(t, stray)
+}
+
+// An engine that kept what a start makes beside the record.
+func TestAContainerIsEndedWhereItWasStarted(t *testing.T) {
+	w := open(t)
+	id := w.create(request("sleep", "1000"))
+	c, err := w.find(id)
+	require.NoError(t, err)
+	c.bundle = c.dir
+	require.NoError(t, w.Start(w.ctx(), id))
+	w.replaced(func() {})
+	require.NoError(t, w.Kill(w.ctx(), id, "KILL"))
+	require.NoError(t, w.Start(w.ctx(), id))
+	require.NoError(t, w.Remove(w.ctx(), id, daemon.RemoveOptions{Force: true}))
+	w.clean("started by an older engine")
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	daemon "cutaway/07-daemon"
+	"cutaway/final/shim"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -58,13 +59,23 @@ func TestAStartTakesTheChildThatIsReady(t *testing.T) {
 	require.Eventually(t, func() bool { return unix.Kill(ready, 0) != nil }, patience, 5*time.Millisecond)
 	require.Equal(t, w.waiting(), start(withTerminal))
 
-	// One that was killed is replaced.
+	// One that was killed is replaced, and no zombie until then.
 	ready = w.waiting()
 	require.NoError(t, unix.Kill(ready, unix.SIGKILL))
+	require.Eventually(t, func() bool { return unix.Kill(ready, 0) != nil }, patience, 5*time.Millisecond)
 	require.NotEqual(t, ready, start(withTerminal))
 
 	// It goes with the engine.
 	ready = w.waiting()
 	require.NoError(t, w.dropSpare())
 	require.Eventually(t, func() bool { return unix.Kill(ready, 0) != nil }, patience, 5*time.Millisecond)
+}
+
+func TestAChildThatCannotBeReadyHindersNoStart(t *testing.T) {
+	w := open(t)
+	w.waiting()
+	require.NoError(t, w.dropSpare())
+	w.likely = shim.Spawn{PIDNamespace: "/nowhere"}
+	w.keepSpare()
+	require.NoError(t, w.Start(w.ctx(), w.create(request("sleep", "1000"))))
 }

@@ -88,8 +88,10 @@ func (e *Engine) launch(c *Container, before func(*plan.Item) error) (*shim.Runn
 	c.plan = b.plan
 	c.mu.Unlock()
 	runner := plan.Runner{Before: before, Child: func(p *plan.Plan) error { return b.child.Command(p) }, Abort: b.abort}
-	err = runner.Run(b.plan)
-	return b.running, err
+	if err := runner.Run(b.plan); err != nil {
+		return nil, errors.Join(err, b.plan.Close())
+	}
+	return b.running, nil
 }
 
 // birth is how a container's first process comes to be.

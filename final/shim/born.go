@@ -16,6 +16,9 @@ type born struct {
 	stdin          *os.File // nil: it reads /dev/null
 	stdout, stderr *os.File // or
 	terminal       *os.File // the socket on which it will send one
+
+	reaped chan struct{}    // closed when wait4 has returned
+	status *os.ProcessState // then; nil if it cannot be known
 }
 
 // bear clones a child with its streams connected. Orders is closed.
@@ -37,7 +40,14 @@ func bear(what Spawn, orders *os.File) (*born, error) {
 		b.close()
 		return nil, fmt.Errorf("clone: %w", err)
 	}
+	b.reaped = make(chan struct{})
+	go b.reap() // from its birth on: one that gets no orders ends, too, and may be looked for
 	return b, nil
+}
+
+func (b *born) reap() {
+	b.status, _ = b.handle.Wait()
+	close(b.reaped)
 }
 
 // streams makes the streams, and puts the child's ends among its files.
@@ -73,7 +83,8 @@ func (b *born) close() {
 	}
 }
 
-// dead tells whether the child has ended already: waitid(2) looks and does not reap.
+// dead tells whether the child has ended already, reaped or about to be: waitid(2)
+// looks and does not reap.
 func (b *born) dead() bool {
 	var info unix.Siginfo
 	err := unix.Waitid(unix.P_PID, b.handle.Pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
@@ -84,7 +95,7 @@ func (b *born) dead() bool {
 func (b *born) drop() {
 	b.close()
 	_ = b.handle.Kill()
-	_, _ = b.handle.Wait()
+	<-b.reaped
 }
 
 // startIn starts the child, in another PID namespace if so asked. setns(2) with

@@ -16,15 +16,14 @@ import (
 // to the last byte that it wrote.
 type process struct {
 	stdio   Stdio
-	started chan struct{} // closed when handle and input are set
+	started chan struct{} // closed when child and input are set
 	ended   chan struct{} // closed when exit is set
 	fed     chan struct{} // closed when input is set
-	handle  *os.Process
+	child   *born
 	exit    Exit
 	out     *fan
 	pumps   sync.WaitGroup
-	reaped  chan struct{} // closed when wait4 has returned
-	input   *os.File      // the write end of its standard input, or the terminal
+	input   *os.File // the write end of its standard input, or the terminal
 
 	mu       sync.Mutex // guards what follows
 	terminal *os.File   // the master, once the child has sent it
@@ -41,7 +40,6 @@ func newProcess(stdio Stdio) *process {
 		stdio:   stdio,
 		started: make(chan struct{}),
 		ended:   make(chan struct{}),
-		reaped:  make(chan struct{}),
 		fed:     make(chan struct{}),
 		out:     newFan(stdio.TTY),
 	}
@@ -49,7 +47,7 @@ func newProcess(stdio Stdio) *process {
 
 // start makes a child that was born the process, and gives what it writes to the log and to the attached.
 func (p *process) start(b *born, to sink) {
-	p.handle = b.handle
+	p.child = b
 	p.pumps.Go(func() {
 		defer p.out.close()
 		if p.stdio.TTY {
@@ -133,13 +131,13 @@ func (p *process) pump(r *os.File, s stream, to sink) {
 	listenOn := func() { _ = r.SetReadDeadline(time.Now().Add(ioGrace)) }
 	if to.bounded {
 		go func() {
-			<-p.reaped
+			<-p.child.reaped
 			listenOn()
 		}()
 	}
 	buf := make([]byte, 32<<10)
 	for {
-		if to.bounded && isClosed(p.reaped) {
+		if to.bounded && isClosed(p.child.reaped) {
 			listenOn()
 		}
 		n, err := r.Read(buf)
@@ -155,19 +153,18 @@ func (p *process) pump(r *os.File, s stream, to sink) {
 	}
 }
 
-// wait reaps the process and gives its last output a chance to be read.
+// wait waits for the end of the process and gives its last output a chance to be read.
 func (p *process) wait() Exit {
-	state, err := p.handle.Wait()
-	e := Exit{PID: p.handle.Pid, Code: 255, At: time.Now().UTC()}
-	if err == nil {
-		ws := state.Sys().(syscall.WaitStatus)
+	<-p.child.reaped
+	e := Exit{PID: p.child.handle.Pid, Code: 255, At: time.Now().UTC()}
+	if status := p.child.status; status != nil {
+		ws := status.Sys().(syscall.WaitStatus)
 		e.Code = ws.ExitStatus()
 		if ws.Signaled() {
 			e.Signal = ws.Signal()
 			e.Code = 128 + int(ws.Signal())
 		}
 	}
-	close(p.reaped)
 	drained := make(chan struct{})
 	go func() {
 		p.pumps.Wait()
@@ -184,7 +181,7 @@ func (p *process) signal(sig unix.Signal) error {
 	if !isClosed(p.started) {
 		return errNotStarted
 	}
-	if err := p.handle.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.child.handle.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	return nil

@@ -67,9 +67,7 @@ func (s *server) hired() (*net.UnixListener, error) {
 	if err != nil || orders == nil { // the engine is gone
 		return nil, nil
 	}
-	if s.ready, err = bear(what, orders); err != nil {
-		return nil, err
-	}
+	s.ready, _ = bear(what, orders) // whoever needs it will ask for another, and hear why there is none
 	var p Place
 	file, err := readLine(conn.(*net.UnixConn), &p)
 	if err != nil {
@@ -271,7 +269,7 @@ func (s *server) follow(conn *net.UnixConn, p *process) {
 		s.say(conn, failure(errNotStarted))
 		return
 	}
-	s.say(conn, answer{PID: p.handle.Pid})
+	s.say(conn, answer{PID: p.child.handle.Pid})
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
