@@ -21,6 +21,10 @@ func Serve(ctx context.Context, o Options) error {
 			_ = l.Close()
 		}
 	}()
+	o = withDefaults(o)
+	if err := os.MkdirAll(o.ExecRoot, 0o711); err != nil { // the usual socket is in it, and after a boot it is not there
+		return engineListen.About(err)
+	}
 	for _, host := range o.Hosts {
 		l, err := daemon.Listen(host, daemon.ListenOptions{})
 		if err != nil {
