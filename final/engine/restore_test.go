@@ -100,3 +100,16 @@ func TestAContainerIsEndedWhereItWasStarted(t *testing.T) {
 	require.NoError(t, w.Remove(w.ctx(), id, daemon.RemoveOptions{Force: true}))
 	w.clean("started by an older engine")
 }
+
+// As on a full disk.
+func TestAStartThatCannotBeWrittenDownLeavesNothing(t *testing.T) {
+	w := open(t)
+	id := w.create(request("sleep", "1000"))
+	require.NoError(t, os.Mkdir(recordIn(w.data("containers", id))+".new", 0o700))
+	until, err := w.Wait(w.ctx(), id, container.WaitConditionNextExit)
+	require.NoError(t, err)
+	require.ErrorIs(t, w.Start(w.ctx(), id), unix.EISDIR)
+	require.EqualValues(t, 128+9, w.receive(until))
+	require.NoError(t, w.Remove(w.ctx(), id, daemon.RemoveOptions{}))
+	w.clean("not written down")
+}

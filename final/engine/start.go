@@ -43,6 +43,9 @@ func (e *Engine) start(ref string, before func(*plan.Item) error) error {
 		s.Status, s.PID, s.Started = container.StateRunning, running.PID, time.Now().UTC()
 		s.Finished, s.ExitCode, s.Error, s.OOMKilled = time.Time{}, 0, "", false
 	})
+	if err != nil { // who is told that a start failed looks for no process
+		err = errors.Join(err, c.shim.Signal("", unix.SIGKILL))
+	}
 	go e.watch(c, running)
 	return err
 }
