@@ -59,48 +59,35 @@ func (a *app) terminalSize() *[2]uint {
 type keyReader struct {
 	r    io.Reader
 	keys []byte
-	held int    // that many of keys have been read and not passed on
+	held []byte // read, and the beginning of keys
 	out  []byte // to be passed on
 }
 
 // Read returns errDetached after the last of the keys.
 func (k *keyReader) Read(p []byte) (int, error) {
-	for len(k.out) == 0 {
-		buf := make([]byte, max(1, len(p)))
-		n, err := k.r.Read(buf)
+	var err error
+	for len(k.out) == 0 && err == nil {
+		var n int
+		buf := make([]byte, max(1, len(p)-len(k.keys))) // what is held may have to go out at once
+		n, err = k.r.Read(buf)
 		if slices.ContainsFunc(buf[:n], k.take) {
-			return copy(p, k.out), errDetached
-		}
-		if err != nil {
-			k.out = append(k.out, k.keys[:k.held]...)
-			k.held = 0
-			n := copy(p, k.out)
-			k.out = k.out[n:]
-			return n, err
+			err = errDetached
+		} else if err != nil {
+			k.out, k.held = append(k.out, k.held...), nil
 		}
 	}
 	n := copy(p, k.out)
 	k.out = k.out[n:]
-	return n, nil
+	return n, err
 }
 
 // take looks at one byte and reports whether it was the last of the keys.
 func (k *keyReader) take(b byte) bool {
-	for k.held > 0 && k.keys[k.held] != b { // the longest beginning of keys that still ends here
-		held := k.keys[:k.held]
-		next := k.held - 1
-		for !bytes.HasSuffix(held, k.keys[:next]) {
-			next--
-		}
-		k.out = append(k.out, held[:k.held-next]...)
-		k.held = next
+	k.held = append(k.held, b)
+	for !bytes.HasPrefix(k.keys, k.held) {
+		k.out, k.held = append(k.out, k.held[0]), k.held[1:]
 	}
-	if k.keys[k.held] != b {
-		k.out = append(k.out, b)
-		return false
-	}
-	k.held++
-	return k.held == len(k.keys)
+	return len(k.held) == len(k.keys)
 }
 
 // terminalWidth is the width of a terminal in characters; 0 if the file is none.
