@@ -5,4 +5,4 @@ trap 'rm -rf "$tools"' EXIT
 go build -o "$tools/layers" ./04-unionfs/cmd/layers || exit
 PATH=$tools:$PATH
 try 'layers -driver aufs'
-try 'cd /proc && layers -driver btrfs 2>&1 | grep -o "is not on a .*"'
+try '(cd /proc && layers -driver btrfs 2>&1 | grep -o "is not on a .*")'

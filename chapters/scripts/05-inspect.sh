@@ -8,6 +8,7 @@ scratch
 registry > /dev/null &
 until pull -q -platform linux/amd64 127.0.0.1:5000/demo/hello:1 > /dev/null 2>&1; do sleep 0.1; done
 trap 'kill %1; rm -rf "$scratch" "$tools"' EXIT
+try 'rm -r store; pull -q -platform linux/amd64 127.0.0.1:5000/demo/hello:1'
 try 'inspect 127.0.0.1:5000/demo/hello:1'
 try 'ls store'
 try '(cd store/blobs/sha256; for f in *; do echo "$f  $f"; done | sha256sum --check --quiet && echo every name is true)'
