@@ -10,6 +10,8 @@ import (
 
 	namespaces "cutaway/02-namespaces"
 
+	"cutaway/final/rootfs"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -65,7 +67,7 @@ func (w Workdir) Do() error {
 }
 
 // String is mkdir(1) and cd.
-func (w Workdir) String() string { return fmt.Sprintf("mkdir -p %[1]s && cd %[1]s", quote(w.Path)) }
+func (w Workdir) String() string { return fmt.Sprintf("mkdir -p %[1]s && cd %[1]s", rootfs.Quote(w.Path)) }
 
 // Exec becomes the program. The process keeps its number, 1, and everything
 // that the steps before have made of it; only its memory is replaced. Every
@@ -164,19 +166,7 @@ func closeOnExec() error {
 func (e Exec) String() string {
 	words := []string{"exec", "env", "-i"}
 	for _, w := range slices.Concat(e.Env, e.Args) {
-		words = append(words, quote(w))
+		words = append(words, rootfs.Quote(w))
 	}
 	return strings.Join(words, " ")
 }
-
-// quote makes one word of a POSIX shell of s.
-func quote(s string) string {
-	special := func(r rune) bool { return !strings.ContainsRune(plain, r) }
-	if s != "" && !strings.ContainsFunc(s, special) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// plain is what needs no quotes.
-const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%"
