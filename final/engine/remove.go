@@ -21,26 +21,38 @@ func (e *Engine) Remove(_ context.Context, ref string, o daemon.RemoveOptions) e
 			return err
 		}
 	}
-	c.quit()
-	if ended, running := c.end(); running {
-		if !o.Force {
-			r := c.look()
-			return stillRunning.About(daemon.Errorf(daemon.Conflict, "cannot remove container %q: container is running: stop the container before removing or force remove", r.Name))
-		}
-		if err := e.signal(c, unix.SIGKILL); err != nil {
+	for {
+		if err := e.endFor(c, o); err != nil {
 			return err
 		}
-		<-ended
+		c.verb.Lock()
+		if !c.running() {
+			break
+		}
+		c.verb.Unlock() // a start was under way
 	}
-	c.verb.Lock()
 	defer c.verb.Unlock()
 	if c.removed { // --rm was faster
 		return nil
 	}
-	if c.running() {
-		return daemon.Errorf(daemon.Conflict, "cannot remove container %q: it was started again", c.look().Name)
-	}
 	return e.remove(c, o)
+}
+
+// endFor ends what runs of a container that is to be removed, if that is wanted.
+func (e *Engine) endFor(c *Container, o daemon.RemoveOptions) error {
+	c.quit()
+	ended, running := c.end()
+	switch {
+	case !running:
+		return nil
+	case !o.Force:
+		return stillRunning.About(daemon.Errorf(daemon.Conflict, "cannot remove container %q: container is running: stop the container before removing or force remove", c.look().Name))
+	}
+	if err := e.signal(c, unix.SIGKILL); err != nil {
+		return err
+	}
+	<-ended
+	return nil
 }
 
 // remove deletes a container that does not run; the caller holds its verb lock.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	daemon "cutaway/07-daemon"
 
@@ -156,4 +157,23 @@ func TestAPausedContainerStandsStillAndCanBeKilled(t *testing.T) {
 	c, err := w.find(id)
 	require.NoError(t, err)
 	require.False(t, c.running())
+}
+
+func TestRemoveByForceWaitsForAStartAndEndsIt(t *testing.T) {
+	w := open(t)
+	id := w.create(request("sleep", "1000"))
+	c, err := w.find(id)
+	require.NoError(t, err)
+	started := make(chan error)
+	go func() { started <- w.Start(w.ctx(), id) }()
+	require.Eventually(t, func() bool {
+		free := c.verb.TryLock()
+		if free {
+			c.verb.Unlock()
+		}
+		return !free
+	}, patience, time.Microsecond)
+	require.NoError(t, w.Remove(w.ctx(), id, daemon.RemoveOptions{Force: true}))
+	require.NoError(t, <-started)
+	w.clean("removed")
 }
