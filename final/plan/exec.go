@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	namespaces "cutaway/02-namespaces"
-
 	"cutaway/final/rootfs"
 
 	"golang.org/x/sys/unix"
