@@ -66,7 +66,9 @@ func (w Workdir) Do() error {
 }
 
 // String is mkdir(1) and cd.
-func (w Workdir) String() string { return fmt.Sprintf("mkdir -p %[1]s && cd %[1]s", rootfs.Quote(w.Path)) }
+func (w Workdir) String() string {
+	return fmt.Sprintf("mkdir -p %[1]s && cd %[1]s", rootfs.Quote(w.Path))
+}
 
 // Exec becomes the program. The process keeps its number, 1, and everything
 // that the steps before have made of it; only its memory is replaced. Every
