@@ -49,7 +49,7 @@ type State struct {
 // Container is one container in memory.
 type Container struct {
 	dir    string // what is kept of it
-	bundle string // what its start makes, gone at a reboot as the container is
+	bundle string // what its start makes, gone at a reboot as its process is
 
 	// verb is held by the one verb that changes the container; it guards shim,
 	// early and removed.

@@ -118,7 +118,7 @@ func (c Child) follow(p *Plan, it *Item, reports *json.Decoder) error {
 			return err
 		}
 	}
-	p.note(it, func() { it.State = Begun })
+	_ = p.note(it, func() { it.State = Begun }) // nothing of it would outlive the child
 	start := time.Now()
 	var e entry
 	err := reports.Decode(&e)

@@ -97,7 +97,7 @@ func (p *Plan) Flush() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.journal != nil {
-		p.journal.write()
+		_ = p.journal.write() // it has more to say than the disk
 	}
 }
 
@@ -108,28 +108,29 @@ func (p *Plan) Close() error {
 	if p.journal == nil {
 		return nil
 	}
-	p.journal.write()
+	_ = p.journal.write() // a full disk must not stop a container from being undone
 	err := p.journal.lines.Close()
 	p.journal = nil
 	return err
 }
 
 // note appends a line.
-func (j *Journal) note(p *Plan, it *Item) {
+func (j *Journal) note(p *Plan, it *Item) error {
 	i := slices.Index(p.Items, it)
 	if line, err := json.Marshal(entry{i, it.State, it.Took, it.Failure}); err == nil {
 		j.held = append(append(j.held, line...), '\n')
 	}
-	if it.Lane != Inside || i == len(p.Items)-1 {
-		j.write()
+	if it.Lane == Inside && i != len(p.Items)-1 {
+		return nil
 	}
+	return j.write()
 }
 
-// write writes the lines that are held. An error is left to the reader of the
-// journal: a full disk must not stop a container from being undone.
-func (j *Journal) write() {
-	_, _ = j.lines.Write(j.held)
-	j.held = nil
+// write writes the lines that are held. What cannot be written goes with the next.
+func (j *Journal) write() error {
+	n, err := j.lines.Write(j.held)
+	j.held = j.held[n:]
+	return err
 }
 
 func planIn(dir string) string    { return filepath.Join(dir, "plan.json") }

@@ -127,17 +127,18 @@ func (p *Plan) undoLane(lane Lane) error {
 				continue
 			}
 		}
-		p.note(it, func() { it.State = Undone })
+		_ = p.note(it, func() { it.State = Undone }) // else it is undone once more
 	}
 	return errors.Join(errs...)
 }
 
 // note changes an item and tells the journal.
-func (p *Plan) note(it *Item, change func()) {
+func (p *Plan) note(it *Item, change func()) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	change()
-	if p.journal != nil {
-		p.journal.note(p, it)
+	if p.journal == nil {
+		return nil
 	}
+	return p.journal.note(p, it)
 }

@@ -193,3 +193,16 @@ func doer(decl ast.Decl) (string, bool) {
 	id, ok := fn.Recv.List[0].Type.(*ast.Ident)
 	return id.Name, ok && id.IsExported()
 }
+
+func TestAStepThatCannotBeWrittenDownIsNotDone(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "a")
+	p := New("c")
+	p.Add(Root, volume.Directory{Path: dir})
+	p.journal = &Journal{lines: full}
+	r := Runner{Child: func(*Plan) error { return nil }, Abort: func() {}}
+	require.ErrorIs(t, r.Run(p), syscall.ENOSPC)
+	require.NoDirExists(t, dir)
+	require.NoError(t, p.Close())
+}

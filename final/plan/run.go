@@ -83,7 +83,10 @@ func (p *Plan) doLane(lane Lane) error {
 // do performs one item of the host, with its time, and tells the journal before
 // and after.
 func (p *Plan) do(it *Item) error {
-	p.note(it, func() { it.State = Begun })
+	if err := p.note(it, func() { it.State = Begun }); err != nil { // nobody would know that it is to be undone
+		p.finish(it, 0, err)
+		return it.Failure
+	}
 	start := time.Now()
 	err := attempt(it.Step)
 	p.finish(it, time.Since(start), err)
@@ -95,7 +98,7 @@ func (p *Plan) do(it *Item) error {
 
 // finish records how an item ended.
 func (p *Plan) finish(it *Item, took time.Duration, err error) {
-	p.note(it, func() {
+	_ = p.note(it, func() { // that it was begun is enough for the one who undoes it
 		it.State, it.Took = Done, took
 		if err != nil {
 			it.State, it.Failure = Failed, fail(it.Step, err)
