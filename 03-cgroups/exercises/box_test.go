@@ -2,6 +2,7 @@ package exercises
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -168,20 +169,30 @@ func (b box) start(script string) *exec.Cmd {
 // spinner uses the processor and does not listen to SIGTERM, nor do those that it starts. It takes a moment until all are dead.
 const spinner = `trap "" TERM; for i in 1 2 3 4; do sleep 1000 & done; echo ready; while :; do :; done`
 
-// slow gives the group a tenth of a processor, and returns when it has had that: for most of a second nobody in it
-// gets to do anything, not even to stop or to die.
+// slow gives the group a tenth of a processor, and returns when this second's has been used up: for most of a second nobody
+// in it gets to do anything, not even to stop or to die.
 func (b box) slow() {
 	b.g.Helper()
 	b.write("100000 1000000", "cpu.max")
 	b.write(1000000, "cpu.cfs_period_us")
 	b.write(100_000, "cpu.cfs_quota_us")
 	stat := filepath.Join(filepath.Dir(b.file("cpu.max", "cpu.cfs_quota_us")), "cpu.stat")
-	throttled := func() string {
+	usage := cmp.Or(b.file("cpuacct.usage"), stat)
+	throttled := func() string { // is counted when a second is over
 		_, text, _ := strings.Cut(b.g.Read(stat), "nr_throttled ")
 		n, _, _ := strings.Cut(text, "\n")
 		return n
 	}
-	for before, end := throttled(), time.Now().Add(patience); throttled() == before; time.Sleep(5 * time.Millisecond) {
+	used := func() string {
+		text, _, _ := strings.Cut(b.g.Read(usage), "\nnr_periods")
+		return text
+	}
+	for before, end := throttled(), time.Now().Add(patience); ; {
+		last := used()
+		time.Sleep(20 * time.Millisecond)
+		if throttled() != before && used() == last {
+			return
+		}
 		if time.Now().After(end) {
 			b.g.Must(errors.New("the group is not throttled"))
 		}
