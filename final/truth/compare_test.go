@@ -34,7 +34,7 @@ func between(facts []fact, request string) (*window, error) {
 		return nil, fmt.Errorf("the trace has no request %s, or no child that it started", request)
 	}
 	child := facts[start+1+reads]
-	waited := slices.ContainsFunc(facts[:start], func(f fact) bool { return f.pid == child.pid })
+	waited := child.born < facts[start].line
 	w := newWindow()
 	answered, became := false, false
 	for i, f := range facts {

@@ -13,6 +13,7 @@ type fact struct {
 	who    string // daemon, shim or child
 	pid    int    // its process
 	parent int    // whose child that is
+	born   int    // the line on which it was cloned
 	what   string // such as "bind /a on /b MS_BIND|MS_REC"
 	raw    string // details, as strace writes them
 	soft   bool   // it only looked: a plan may list that, and need not
@@ -23,6 +24,7 @@ type fact struct {
 type witness struct {
 	dir     string                    // of the daemon; its own files are below
 	parents map[int]int               // of threads and processes
+	born    map[int]int               // the lines on which they were cloned
 	who     map[int]string            // of processes since their execve
 	open    map[int]map[string]string // by process: the name by which a descriptor was opened
 	netns   map[int]string            // by thread: the name of its network namespace; "" = the daemon's
@@ -38,7 +40,7 @@ var clonedForm = regexp.MustCompile(`^(\d+)(?: /\* (\d+) in strace's PID NS \*/)
 // see finds the facts in calls.
 func see(dir string, calls []call) []fact {
 	w := &witness{
-		dir: dir, parents: map[int]int{}, who: map[int]string{}, open: map[int]map[string]string{},
+		dir: dir, parents: map[int]int{}, born: map[int]int{}, who: map[int]string{}, open: map[int]map[string]string{},
 		netns: map[int]string{}, sockets: map[string]*socket{},
 	}
 	for _, c := range calls {
@@ -50,7 +52,7 @@ func see(dir string, calls []call) []fact {
 		if m[2] != "" {
 			n, _ = strconv.Atoi(m[2])
 		}
-		w.parents[n] = c.pid
+		w.parents[n], w.born[n] = c.pid, c.line
 	}
 	w.who[calls[0].pid] = "daemon"
 	for _, c := range calls {
@@ -94,7 +96,7 @@ func (w *witness) glimpse(c call, what string) {
 func (w *witness) fact(c call, what string) fact {
 	pid := w.process(c.pid)
 	return fact{
-		who: w.actor(c.pid), pid: pid, parent: w.process(w.parents[pid]),
+		who: w.actor(c.pid), pid: pid, parent: w.process(w.parents[pid]), born: w.born[pid],
 		what: what, raw: strings.Join(c.args, ", "), line: c.line,
 	}
 }
