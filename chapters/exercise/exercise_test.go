@@ -194,6 +194,8 @@ func TestMessagesNameTheLearnersFile(t *testing.T) {
 	} {
 		require.Equal(t, want, g.located(in))
 	}
+	g.Copy = "/src/mine/01-box"
+	require.Equal(t, "/src/mine/01-box/new.go:3: no", g.located("./mine/01-box/new.go:3: no"))
 }
 
 func TestReportShowsWhatALearnerNeeds(t *testing.T) {

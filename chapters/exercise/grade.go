@@ -125,8 +125,11 @@ func (g Grading) located(text string) string {
 	root, _ := filepath.Abs(g.Root)
 	here, _ := filepath.Abs(g.Copy)
 	text = strings.ReplaceAll(text, here+"/", g.Copy+"/")
-	file := regexp.MustCompile(`(` + regexp.QuoteMeta(root) + `/|\./|\b)` + regexp.QuoteMeta(g.List.Dir) + `/([\w-]+\.go:\d+)`)
-	return file.ReplaceAllString(text, strings.ReplaceAll(g.Copy, "$", "$$")+"/$2")
+	if below, err := filepath.Rel(root, here); err == nil { // a file that the chapter does not have
+		text = strings.ReplaceAll(text, "./"+below+"/", g.Copy+"/")
+	}
+	file := regexp.MustCompile(`(?m)(^|[\s(])(` + regexp.QuoteMeta(root) + `/|\./)?` + regexp.QuoteMeta(g.List.Dir) + `/([\w-]+\.go:\d+)`)
+	return file.ReplaceAllString(text, "${1}"+strings.ReplaceAll(g.Copy, "$", "$$")+"/$3")
 }
 
 // build is one compilation of a chapter's graders.
