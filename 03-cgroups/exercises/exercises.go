@@ -35,7 +35,7 @@ then on. Its number in other PID namespaces is not known to it. If the kernel sh
 		Name: "oom", Title: "How many were killed?", Points: 2,
 		Empty: []string{"Group.OOMKills"},
 		Task: `Count the processes that the kernel has killed because the group was out of memory: these, not how often memory was short. The kernel
-counts them in a file of the group; where there is none, that is an error and not a zero.`,
+counts them in a file of the group; where there is none, that is fs.ErrNotExist and not a zero.`,
 	},
 	{
 		Name: "freeze", Title: "Hold still", Points: 3,
