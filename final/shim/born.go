@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"syscall"
 
+	namespaces "cutaway/02-namespaces"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -118,7 +120,7 @@ func startIn(what Spawn, files []*os.File) (*os.Process, error) {
 		defer func() { done <- r }()
 		if what.PIDNamespace != "" {
 			runtime.LockOSThread() // and never unlocked
-			if r.err = enterPID(what.PIDNamespace); r.err != nil {
+			if r.err = (namespaces.Join{Kind: namespaces.PID, Path: what.PIDNamespace}).Do(); r.err != nil {
 				return
 			}
 		}
@@ -126,16 +128,4 @@ func startIn(what Spawn, files []*os.File) (*os.Process, error) {
 	}()
 	r := <-done
 	return r.process, r.err
-}
-
-func enterPID(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWPID); err != nil {
-		return &os.PathError{Op: "setns", Path: path, Err: err}
-	}
-	return nil
 }
