@@ -175,8 +175,7 @@ func TestAShellBetweenStepsIsWhereTheContainerIs(t *testing.T) {
 	x.Types("c pivot\n").Sees(prompt)
 	x.Types("s\n").Sees("inside] / # ")
 	x.Types("sleep 1000\n").Sees("sleep 1000")
-	x.Types("\x03") // Ctrl-C is for what runs in the shell
-	x.Sees("inside] / # ")
+	typesUntil(t, x, "\x03", "inside] / # ") // Ctrl-C is for what runs in the shell
 	x.Types("exit\n").Sees(prompt)
 	x.Types("n\n").Sees(prompt)
 	x.Types("s\n").Sees("inside] / # ")
