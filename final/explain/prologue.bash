@@ -115,3 +115,12 @@ hang_up() { { kill "$(cat "$T/holder")" && wait "$TERMINAL"; } 2>/dev/null; }
 # remove_bridge NAME, remove_table NAME: unless somebody else has come to use it.
 remove_bridge() { [ -n "$(ip -oneline link show master "$1")" ] || ip link delete "$1"; }
 remove_table() { nft list table ip "$1" | grep -q elements || nft delete table ip "$1"; }
+
+# remove_thin POOL DEVICE DIRECTORY: let go of a thin device, its pool and the loop devices of the pool's files. The
+# kernel removes each of them when nobody uses it any more: an engine that runs uses the pool.
+remove_thin() {
+    dmsetup remove --deferred "$2"
+    dmsetup remove --deferred "$1"
+    losetup --noheadings --output NAME --associated "$3/data" | xargs --no-run-if-empty losetup --detach
+    losetup --noheadings --output NAME --associated "$3/metadata" | xargs --no-run-if-empty losetup --detach
+} 2>/dev/null

@@ -97,16 +97,29 @@ func (s *script) devices(d cgroups.Devices) {
 // layers writes the mount of the container's tree. Of a container that was only
 // planned, or was removed, there is no writable layer.
 func (s *script) layers(m unionfs.Mount) {
-	if m.Upper == "" {
+	switch {
+	case m.Thin != nil:
+		s.thin(m)
+	case m.Upper == "":
 		s.line("# This storage driver keeps a whole tree for each container: the container must exist.")
 		s.command(m)
-	} else {
+	default:
 		s.line("[ -d \"$U\" ] || { # the container was only planned, or is removed")
 		s.line("    U=$T/upper W=$T/work\n    mkdir \"$U\" \"$W\"\n}")
 		m.Dir, m.Upper, m.Work = "/__L__", "/__U__", "/__W__"
 		s.line("%s%s", long(m), expand(m.String()))
 	}
 	s.line("later umount \"$R\"")
+}
+
+// thin writes the mount of a devicemapper layer. The kernel takes a moment to
+// remove the device after the engine's container has ended.
+func (s *script) thin(m unionfs.Mount) {
+	device := fmt.Sprintf("%s-%d", m.Thin.Pool, m.Thin.Number)
+	s.line("# This storage driver keeps a device for each container: the container must exist. Its last mount may just be going.")
+	s.line("for _ in {1..100}; do dmsetup status %s >/dev/null 2>&1 || break; sleep 0.1; done", device)
+	s.line("later remove_thin %s %s %s", m.Thin.Pool, device, rootfs.Quote(m.Thin.Dir))
+	s.command(m)
 }
 
 // long avoids the new way to mount, by which mount(8) hands over all names of

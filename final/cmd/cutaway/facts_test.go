@@ -24,8 +24,9 @@ var normal = []struct {
 }{
 	{regexp.MustCompile(`[^ ]*/(containers/[0-9a-f]{64}|by-hand-[0-9a-f]{12})/`), "DIR/"},
 	{regexp.MustCompile(`([0-9a-f]{64})\.by-hand`), "$1"},
-	{regexp.MustCompile(`,(lowerdir\+?|upperdir|workdir)=[^,\s]*`), ""}, // the same by fsconfig(2) and by mount(2)
-	{regexp.MustCompile(`,uuid=\w+`), ""},                               // shown by the first mount of an upper directory, and by no later one
+	{regexp.MustCompile(`,(lowerdir\+?|upperdir|workdir)=[^,\s]*`), ""},            // the same by fsconfig(2) and by mount(2)
+	{regexp.MustCompile(`,uuid=\w+`), ""},                                          // shown by the first mount of an upper directory, and by no later one
+	{regexp.MustCompile(`/dev/(dm-\d+|mapper/cutaway-[0-9a-f-]+)`), "/dev/DEVICE"}, // one of them is a link to the other
 	{regexp.MustCompile(`@if\d+|link-netnsid \d+`), ""},
 	{regexp.MustCompile(`(veth|hand)[0-9a-f]{7}\w*`), "CABLE"},
 }

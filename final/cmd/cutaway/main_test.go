@@ -58,7 +58,7 @@ func (s suite) Run() int {
 	}
 	host = d.host
 	code := s.tests.Run()
-	if err := d.stop(); err != nil {
+	if err := errors.Join(d.stop(), removeBridges()); err != nil {
 		return failed(err)
 	}
 	return code
@@ -87,10 +87,11 @@ type daemon struct {
 	log       bytes.Buffer
 }
 
-func startDaemon(dir string) (*daemon, error) {
+// startDaemon starts one with its directories in dir.
+func startDaemon(dir string, args ...string) (*daemon, error) {
 	d := &daemon{dir: dir, host: "unix://" + filepath.Join(dir, "sock")}
-	d.cmd = exec.Command(filepath.Join(bin, "cutaway"), "daemon", "-H", d.host,
-		"--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "run"))
+	d.cmd = exec.Command(filepath.Join(bin, "cutaway"), append([]string{"daemon", "-H", d.host,
+		"--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "run")}, args...)...)
 	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
 	if err := d.cmd.Start(); err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func (d *daemon) stop() error {
 	if werr := d.cmd.Wait(); werr != nil {
 		err = errors.Join(err, fmt.Errorf("%w:\n%s", werr, &d.log))
 	}
-	return errors.Join(err, removeBridges())
+	return err
 }
 
 // removeBridges removes what engines leave for the next one of theirs.

@@ -105,7 +105,7 @@ func nothingByHand(t *testing.T, groups []string) {
 	for _, g := range groups {
 		require.NoDirExists(t, g+".by-hand")
 	}
-	left, err := filepath.Glob(filepath.Join(filepath.Dir(bin), "data", "by-hand-*"))
+	left, err := filepath.Glob(filepath.Join(strings.TrimPrefix(filepath.Dir(host), "unix://"), "*", "by-hand-*"))
 	require.NoError(t, err)
 	require.Empty(t, left)
 }
@@ -131,32 +131,42 @@ func TestAScriptMakesTheSameContainer(t *testing.T) {
 				args[i] = strings.Replace(args[i], "VOLUME", volume, 1)
 			}
 			id := cutaway(t, append(append([]string{"run", "-d"}, args...), "sh", "-c", "sleep 1000; true")...)
-			const cmdline = "sh\x00-c\x00sleep 1000; true\x00"
-			groups := groupsOf(t, id)
-			pid := first(t, groups[0], cmdline)
-			require.Equal(t, cutaway(t, "inspect", "-f", "{{.State.Pid}}", id), pid)
-			engine := factsOf(t, subject{pid, groups, "veth" + id[:7]})
-			require.Equal(t, 125, hand(t, cutaway(t, "explain", "--script", id)).exit(), "while the engine's container runs")
-			cutaway(t, "kill", id)
-			gone := func() bool { _, err := os.Stat(groups[0]); return err != nil }
-			require.Eventually(t, gone, patience, 20*time.Millisecond)
-
-			h := hand(t, cutaway(t, "explain", "--script", id))
-			var own []string
-			for _, g := range groups {
-				own = append(own, g+".by-hand")
-			}
-			script := factsOf(t, subject{first(t, own[0], cmdline), own, "hand" + id[:7]})
-			require.Len(t, script, len(engine))
-			for what := range engine {
-				require.Equal(t, engine[what], script[strings.Replace(what, id, id+".by-hand", 1)], what)
-			}
-			require.NoError(t, h.cmd.Process.Signal(unix.SIGINT))
-			require.Equal(t, 130, h.exit(), "%s", &h.out)
-			nothingByHand(t, groups)
+			sameByHand(t, id)
 			cutaway(t, "rm", "-v", id)
 		})
 	}
+}
+
+// sameByHand compares a container, in which the shell runs "sleep 1000; true", with the one that its script makes when it
+// has ended. Both are gone afterwards.
+func sameByHand(t *testing.T, id string) {
+	t.Helper()
+	const cmdline = "sh\x00-c\x00sleep 1000; true\x00"
+	groups := groupsOf(t, id)
+	pid := first(t, groups[0], cmdline)
+	require.Equal(t, cutaway(t, "inspect", "-f", "{{.State.Pid}}", id), pid)
+	engine := factsOf(t, subject{pid, groups, "veth" + id[:7]})
+	require.Equal(t, 125, hand(t, cutaway(t, "explain", "--script", id)).exit(), "while the engine's container runs")
+	cutaway(t, "kill", id)
+	gone := func() bool {
+		_, err := os.Stat(groups[0])
+		return err != nil && !strings.Contains(read(t, "/proc/self/mountinfo"), id)
+	}
+	require.Eventually(t, gone, patience, 20*time.Millisecond)
+
+	h := hand(t, cutaway(t, "explain", "--script", id))
+	var own []string
+	for _, g := range groups {
+		own = append(own, g+".by-hand")
+	}
+	script := factsOf(t, subject{first(t, own[0], cmdline), own, "hand" + id[:7]})
+	require.Len(t, script, len(engine))
+	for what := range engine {
+		require.Equal(t, engine[what], script[strings.Replace(what, id, id+".by-hand", 1)], what)
+	}
+	require.NoError(t, h.cmd.Process.Signal(unix.SIGINT))
+	require.Equal(t, 130, h.exit(), "%s", &h.out)
+	nothingByHand(t, groups)
 }
 
 func TestAScriptOfADryRunNeedsNoEngine(t *testing.T) {
