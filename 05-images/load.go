@@ -81,7 +81,7 @@ type contents map[string]*io.SectionReader
 
 // tableOf copies an archive, decompressed, to a file, and finds out what is where in it.
 func tableOf(f *os.File, archive io.Reader) (contents, error) {
-	plain, err := decompress(archive)
+	plain, err := Decompress(archive)
 	if err != nil {
 		return nil, err
 	}

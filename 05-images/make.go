@@ -72,7 +72,7 @@ var errEmpty = errors.New("an archive without entries")
 // must be, also after an error.
 func (s *Store) pack(layer io.Reader) (l Layer, release func(), err error) {
 	release = func() {}
-	plain, err := decompress(layer)
+	plain, err := Decompress(layer)
 	if err != nil {
 		return l, release, err
 	}

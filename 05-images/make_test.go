@@ -2,6 +2,7 @@ package images_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"io"
 	"os"
@@ -12,7 +13,9 @@ import (
 	images "cutaway/05-images"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
+	"github.com/ulikunitz/xz"
 )
 
 func TestAnImageIsMadeOnTopOfAnother(t *testing.T) {
@@ -38,6 +41,27 @@ func TestAnImageIsMadeOnTopOfAnother(t *testing.T) {
 	require.Equal(t, img.Layers, same.Layers, "an archive without entries is no layer")
 	require.Nil(t, same.History()[0].Layer)
 	valid(t, dir)
+}
+
+func TestALayerComesPackedInAnyWay(t *testing.T) {
+	u := newTrees()
+	s := openStore(t, t.TempDir())
+	packers := map[string]func(w io.Writer) (io.WriteCloser, error){
+		"gzip": func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil },
+		"zstd": func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) },
+		"xz":   func(w io.Writer) (io.WriteCloser, error) { return xz.NewWriter(w) },
+	}
+	for name, pack := range packers {
+		var packed bytes.Buffer
+		w, err := pack(&packed)
+		require.NoError(t, err)
+		_, err = w.Write(tarOf("a=" + name))
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+		img, err := s.Make(images.Draft{Layer: &packed, Config: v1.ConfigFile{OS: "linux", Architecture: "amd64"}}, u)
+		require.NoError(t, err, name)
+		require.Equal(t, "a="+name+"\n", u.tree(img.Top()))
+	}
 }
 
 func TestAnImageThatIsNotMadeLeavesNothing(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
 )
 
 // Unpacker keeps unpacked layers. Apply unpacks a tar on top of parent ("" for
@@ -50,7 +51,7 @@ func (s *Store) unpackStored(l Layer, u Unpacker) error {
 // unpack reads a layer's blob, decompresses it, and lets u apply the tar. The
 // decompressing, with the hashing, runs beside the applying: both are slow.
 func (l Layer) unpack(blob io.Reader, u Unpacker) error {
-	tar, err := decompress(blob)
+	tar, err := Decompress(blob)
 	if err != nil {
 		return fmt.Errorf("unpack layer %s: %w", short(l.Digest), err)
 	}
@@ -89,18 +90,19 @@ func (l Layer) copyVerified(w io.Writer, tar io.Reader) error {
 // onlyReader hides WriteTo, which would copy in the reader's own, smaller pieces.
 type onlyReader struct{ io.Reader }
 
-// decompress recognises how a stream is packed by its first bytes, as Docker
-// does: media types are not always true.
-func decompress(r io.Reader) (io.ReadCloser, error) {
+// Decompress recognises how a stream is packed by its first bytes, as Docker
+// does: media types and names are not always true. What is in none of gzip,
+// zstd, bzip2 and xz comes as it is.
+func Decompress(r io.Reader) (io.ReadCloser, error) {
 	b := bufio.NewReaderSize(r, pipeSize)
-	magic, err := b.Peek(4)
+	magic, err := b.Peek(6)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}): // RFC 1952
 		return gzip.NewReader(b)
-	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}): // RFC 8878
+	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}): // RFC 8878
 		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
 		if err != nil {
 			return nil, err
@@ -108,6 +110,9 @@ func decompress(r io.Reader) (io.ReadCloser, error) {
 		return z.IOReadCloser(), nil
 	case bytes.HasPrefix(magic, []byte("BZh")):
 		return io.NopCloser(bzip2.NewReader(b)), nil
+	case bytes.HasPrefix(magic, []byte{0xfd, '7', 'z', 'X', 'Z', 0}): // root file systems come as tar.xz
+		x, err := xz.NewReader(b)
+		return io.NopCloser(x), err
 	}
 	return io.NopCloser(b), nil
 }

@@ -4,51 +4,25 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
-	"compress/bzip2"
 	"errors"
 	"fmt"
 	"io"
 	"path"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+	images "cutaway/05-images"
 )
-
-// decompress recognises how a stream is packed by its first bytes.
-func decompress(r io.Reader) (io.Reader, error) {
-	b := bufio.NewReaderSize(r, 64<<10)
-	magic, err := b.Peek(6)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	switch {
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}): // RFC 1952
-		return gzip.NewReader(b)
-	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}): // RFC 8878
-		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
-		if err != nil {
-			return nil, err
-		}
-		return z, nil
-	case bytes.HasPrefix(magic, []byte("BZh")):
-		return bzip2.NewReader(b), nil
-	case bytes.HasPrefix(magic, []byte{0xfd, '7', 'z', 'X', 'Z', 0}):
-		return xz.NewReader(b)
-	}
-	return b, nil
-}
 
 // IsArchive looks at the beginning of a stream, and tells whether it is a tar
 // archive, packed or not. Nothing is taken away from it; its buffer should hold
 // some kilobytes.
 func IsArchive(b *bufio.Reader) bool {
 	head, _ := b.Peek(b.Size())
-	r, err := decompress(bytes.NewReader(head))
+	r, err := images.Decompress(bytes.NewReader(head))
 	if err != nil {
 		return false
 	}
+	defer r.Close()
 	_, err = tar.NewReader(r).Next()
 	return err == nil
 }
@@ -70,10 +44,11 @@ func (p *packer) unpackTo(s source) error {
 		return err
 	}
 	defer f.Close()
-	plain, err := decompress(f)
+	plain, err := images.Decompress(f)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.base, err)
 	}
+	defer plain.Close()
 	for r := tar.NewReader(plain); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	images "cutaway/05-images"
+
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 )
@@ -167,10 +169,11 @@ func Receive(archive io.Reader, dir string) error {
 		return err
 	}
 	defer root.Close()
-	plain, err := decompress(archive)
+	plain, err := images.Decompress(archive)
 	if err != nil {
 		return badContext.errorf("read the context: %w", err)
 	}
+	defer plain.Close()
 	r := receiver{Root: root}
 	defer r.forget()
 	for in := tar.NewReader(plain); ; {
