@@ -156,6 +156,14 @@ func (p *packer) find(name string) (list []source, err error) {
 		if err != nil {
 			return nil, p.absent(name, err)
 		}
+		// As its documentation says, --exclude is for files that a wildcard has found, too.
+		skip, err := p.ignore.MatchesOrParentMatches(path.Base(n))
+		if err != nil {
+			return nil, fmt.Errorf("%s --exclude: %w", p.name, err)
+		}
+		if skip && !info.IsDir() && n != path.Clean(strings.TrimLeft(name, "/")) {
+			continue
+		}
 		src := source{in: p.tree, base: path.Base(n), name: real, info: info}
 		if p.parents {
 			src.under = p.kept(name, n)

@@ -155,6 +155,9 @@ func (p *packer) walk(s source) error {
 		if s.name == "." {
 			rel = name
 		}
+		if rel == "" && !p.placed { // dest may be made like the directory itself: the key depends on it
+			return p.write(&tar.Header{Typeflag: tar.TypeDir, Name: base + "/", Mode: int64(unixMode(s.info))}, nil)
+		}
 		if rel == "" || rel == "." {
 			return nil // the directory itself is dest
 		}

@@ -42,6 +42,7 @@ var copies = []struct {
 	{"a name for an owner", "", "COPY --chown=guest one /d", []string{"/d -rw-r--r-- 1000:1000 1"}},
 	{"a mode", "", "COPY --chmod=0600 sub/two /d/", []string{"/d drwxr-xr-x 0:0", "/d/two -rw------- 0:0 2"}},
 	{"left out", "", "COPY --exclude=t* sub /d", []string{"/d drwxr-xr-x 0:0", "/d/link Lrwxrwxrwx 0:0 -> two"}},
+	{"left out of what a wildcard finds", "", "COPY --exclude=*.tgz --exclude=two * /d/", []string{"/d drwxr-xr-x 0:0", "/d/Dockerfile -rw-r--r-- 0:0 FROM cutaway/toolbox\n\nCOPY --exclude=*.tgz --exclude=two * /d/\n", "/d/link Lrwxrwxrwx 0:0 -> two", "/d/one -rw-r--r-- 0:0 1"}},
 	{"with its parents", "", "COPY --parents sub/two /d/", []string{"/d drwxr-xr-x 0:0", "/d/sub drwxr-xr-x 0:0", "/d/sub/two -rwxr-x--- 0:0 2"}},
 	{"by way of a link", "RUN mkdir /real && ln -s real /d", "COPY one /d/x/", []string{"/d Lrwxrwxrwx 0:0 -> real"}},
 	{"a text", "ENV N=5", "COPY <<EOF /d\nn=$N \"q\"\nEOF", []string{"/d -rw-r--r-- 0:0 n=5 \"q\"\n"}},

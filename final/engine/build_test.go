@@ -23,7 +23,7 @@ import (
 )
 
 // files is a context: a name and its content. A name with a colon has a mode
-// ("run.sh:755"), and "->" in a content makes a link.
+// ("run.sh:755"), one that ends in a slash before that is a directory, and "->" in a content makes a link.
 type files map[string]string
 
 // day is when the files of a context were changed last, if nobody says.
@@ -41,6 +41,9 @@ func (f files) tar(t *testing.T, changed time.Time) *bytes.Buffer {
 		if mode != "" {
 			_, err := fmt.Sscanf(mode, "%o", &h.Mode)
 			require.NoError(t, err)
+		}
+		if strings.HasSuffix(name, "/") {
+			h.Typeflag = tar.TypeDir
 		}
 		if target, ok := strings.CutPrefix(content, "->"); ok {
 			h.Typeflag, h.Linkname, h.Size, content = tar.TypeSymlink, target, 0, ""
@@ -142,6 +145,7 @@ var anew = []struct {
 	{"a file's mode", "+-----", func(f files, _ *daemon.BuildOptions) { f["a.txt:755"] = f["a.txt"]; delete(f, "a.txt") }},
 	{"a content in a directory", "++++--", func(f files, _ *daemon.BuildOptions) { f["dir/b"] = "new" }},
 	{"a name in a directory", "++++--", func(f files, _ *daemon.BuildOptions) { f["dir/c"] = f["dir/b"]; delete(f, "dir/b") }},
+	{"a directory's mode", "++++--", func(f files, _ *daemon.BuildOptions) { f["dir/:700"] = "" }},
 	{"where a link leads", "++++--", func(f files, _ *daemon.BuildOptions) { f["dir/link"] = "->other" }},
 	{"a comment", "++++++", func(f files, _ *daemon.BuildOptions) { f["Dockerfile"] = "# new\n" + f["Dockerfile"] }},
 	{"an ENV", "------", replace("E=1", "E=2")},
