@@ -11,23 +11,24 @@ func (a *app) groupCommands() []*cobra.Command {
 	return []*cobra.Command{
 		group("container COMMAND", "Manage containers",
 			a.attachCommand(), a.commitCommand(), a.createCommand(), a.diffCommand(), a.execCommand(), a.exportCommand(),
-			typed(a.inspectCommand(), "container"), a.killCommand(), a.logsCommand(), as("ls", a.psCommand()), a.pauseCommand(),
+			typed(a.inspectCommand(), "container"), a.killCommand(), a.logsCommand(), as("ls ps list", a.psCommand()), a.pauseCommand(),
 			a.portCommand(), a.pruneCommand("Remove all containers that do not run", "containers"), a.renameCommand(), a.restartCommand(),
-			a.removeCommand(), a.runCommand(), a.startCommand(), a.stopCommand(), a.unpauseCommand(), a.waitCommand()),
+			as("rm remove", a.removeCommand()), a.runCommand(), a.startCommand(), a.stopCommand(), a.unpauseCommand(), a.waitCommand()),
 		group("image COMMAND", "Manage images",
 			a.buildCommand(), a.historyCommand(), a.importCommand(), typed(a.inspectCommand(), "image"), a.loadCommand(),
-			as("ls", a.imagesCommand()), a.pruneCommand("Remove images that nobody needs", "images"), a.pullCommand(), a.pushCommand(),
-			as("rm", a.removeImageCommand()), a.saveCommand(), a.tagCommand()),
+			as("ls list", a.imagesCommand()), a.pruneCommand("Remove images that nobody needs", "images"), a.pullCommand(), a.pushCommand(),
+			as("rm remove", a.removeImageCommand()), a.saveCommand(), a.tagCommand()),
 		group("system COMMAND", "Manage the engine",
 			a.usageCommand(), a.infoCommand(),
 			a.pruneCommand("Remove everything that nobody needs", "containers", "networks", "volumes", "images")),
 	}
 }
 
-// as gives a command another name.
-func as(name string, c *cobra.Command) *cobra.Command {
+// as gives a command other names.
+func as(names string, c *cobra.Command) *cobra.Command {
 	_, rest, _ := strings.Cut(c.Use, " ")
-	c.Use, c.Aliases = name+" "+rest, nil
+	all := strings.Fields(names)
+	c.Use, c.Aliases = all[0]+" "+rest, all[1:]
 	return c
 }
 

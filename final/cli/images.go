@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,11 +46,14 @@ func (a *app) imagesCommand() *cobra.Command {
 
 // image is a row for every name of an image, or one without a name; one, too, if only its ID is asked for.
 func (f listFlags) image(img image.Summary) []row {
-	names := img.RepoTags
+	names := slices.Clone(img.RepoTags)
+	for _, d := range img.RepoDigests { // a repository that it has no tag of
+		repository, _, _ := strings.Cut(d, "@")
+		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, repository+":") }) {
+			names = append(names, repository+":<none>")
+		}
+	}
 	switch {
-	case len(names) == 0 && len(img.RepoDigests) > 0:
-		repository, _, _ := strings.Cut(img.RepoDigests[0], "@")
-		names = []string{repository + ":<none>"}
 	case len(names) == 0:
 		names = []string{"<none>:<none>"}
 	case f.quiet && f.format == "":

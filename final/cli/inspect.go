@@ -9,7 +9,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"text/template"
 
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/network"
 	"github.com/spf13/cobra"
 )
@@ -17,11 +20,11 @@ import (
 func (a *app) inspectCommand() *cobra.Command {
 	var format, kind string
 	c := command("inspect [OPTIONS] NAME|ID [NAME|ID...]", "Tell everything about containers and images", func(ctx context.Context, args []string) error {
-		found := []json.RawMessage{} // as the daemon sent it: no field is lost that this client does not know
+		var found []object
 		failed := a.each(args, func(ref string) error {
-			object, err := a.object(ctx, ref, kind)
+			o, err := a.object(ctx, ref, kind)
 			if err == nil {
-				found = append(found, object)
+				found = append(found, o)
 			}
 			return err
 		})
@@ -35,52 +38,70 @@ func (a *app) inspectCommand() *cobra.Command {
 	return c
 }
 
-// object looks for a container and then for an image.
-func (a *app) object(ctx context.Context, ref, kind string) (json.RawMessage, error) {
-	for _, path := range []string{"/containers/", "/images/"} {
-		if kind != "" && !strings.HasPrefix(path, "/"+kind) {
-			continue
-		}
-		var object json.RawMessage
-		err := a.do(ctx, call{method: "GET", path: path + ref + "/json"}, &object)
-		if err == nil || !isNotFound(err) {
-			return object, err
-		}
-	}
-	return nil, noObject.About(fmt.Errorf("no such %s: %s", cmp.Or(kind, "object"), ref))
+// object is what was asked for.
+type object struct {
+	raw   json.RawMessage // as the daemon sent it: no field is lost that this client does not know
+	typed any             // what it is decoded to: no field is missing that is empty
 }
 
-func (a *app) printObjects(objects []json.RawMessage, format string) error {
+// object looks for a container and then for an image.
+func (a *app) object(ctx context.Context, ref, kind string) (o object, err error) {
+	o.typed = &container.InspectResponse{}
+	for _, path := range []string{"/containers/", "/images/"} {
+		if kind == "" || strings.HasPrefix(path, "/"+kind) {
+			err := a.do(ctx, call{method: "GET", path: path + ref + "/json"}, &o.raw)
+			if err == nil || !isNotFound(err) {
+				return o, err
+			}
+		}
+		o.typed = &image.InspectResponse{}
+	}
+	return o, noObject.About(fmt.Errorf("no such %s: %s", cmp.Or(kind, "object"), ref))
+}
+
+func (a *app) printObjects(objects []object, format string) error {
 	if format == "" || format == "json" { // one array, for people or in one line for programs
-		text, err := toJSON(objects)
-		var indented bytes.Buffer
-		if err == nil && format == "" {
-			err = json.Indent(&indented, []byte(text), "", "    ")
-			text = indented.String()
+		list := []json.RawMessage{}
+		for _, o := range objects {
+			list = append(list, o.raw)
 		}
-		if err != nil {
-			return fmt.Errorf("encode: %w", err)
+		out := json.NewEncoder(a.out)
+		out.SetEscapeHTML(false)
+		if format == "" {
+			out.SetIndent("", "    ")
 		}
-		_, err = fmt.Fprintln(a.out, text)
-		return err
+		return out.Encode(list)
 	}
 	tmpl, err := parseTemplate(format)
 	if err != nil {
 		return err
 	}
-	for _, object := range objects {
-		decoder := json.NewDecoder(bytes.NewReader(object))
-		decoder.UseNumber() // a process ID is not to become 1.2e+06
-		var value any
-		if err := decoder.Decode(&value); err != nil {
-			return fmt.Errorf("decode: %w", err)
-		}
-		if err := tmpl.Execute(a.out, value); err != nil {
+	for _, o := range objects {
+		text, err := o.format(tmpl)
+		if err != nil {
 			return fmt.Errorf("--format: %w", err)
 		}
-		fmt.Fprintln(a.out)
+		fmt.Fprintln(a.out, text)
 	}
 	return nil
+}
+
+// format fills a template in as Docker does: with the fields that the client knows or, if it asks for others, with
+// those that there are.
+func (o object) format(tmpl *template.Template) (string, error) {
+	var text strings.Builder
+	if err := json.Unmarshal(o.raw, o.typed); err == nil && tmpl.Option("missingkey=default").Execute(&text, o.typed) == nil {
+		return text.String(), nil
+	}
+	text.Reset()
+	decoder := json.NewDecoder(bytes.NewReader(o.raw))
+	decoder.UseNumber() // a process ID is not to become 1.2e+06
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return "", fmt.Errorf("decode: %w", err)
+	}
+	err := tmpl.Option("missingkey=error").Execute(&text, value)
+	return text.String(), err
 }
 
 func (a *app) portCommand() *cobra.Command {

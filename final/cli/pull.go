@@ -15,6 +15,10 @@ func (a *app) pullCommand() *cobra.Command {
 	var quiet bool
 	o := pullOptions{out: a.out}
 	c := command("pull [OPTIONS] NAME[:TAG|@DIGEST]", "Fetch an image from a registry", func(ctx context.Context, args []string) error {
+		ref, err := images.ParseReference(args[0])
+		if err != nil {
+			return err
+		}
 		o.ref = args[0]
 		if quiet {
 			o.out = io.Discard
@@ -22,21 +26,12 @@ func (a *app) pullCommand() *cobra.Command {
 		if err := a.pull(ctx, o); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(a.out, canonical(args[0]))
+		_, err = fmt.Fprintln(a.out, ref) // in full, as docker does: docker.io/library/alpine:latest
 		return err
 	})
 	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the name only")
 	c.Flags().StringVar(&o.platform, "platform", "", "`os/arch[/variant]`")
 	return c
-}
-
-// canonical is a name in full, which docker prints last: docker.io/library/alpine:latest.
-func canonical(name string) string {
-	ref, err := images.ParseReference(name)
-	if err != nil {
-		return name
-	}
-	return ref.String()
 }
 
 // pullOptions says what to pull and where its progress goes.
@@ -64,6 +59,10 @@ func (a *app) pushCommand() *cobra.Command {
 	var all, quiet bool
 	query := url.Values{}
 	c := command("push [OPTIONS] NAME[:TAG]", "Send an image to a registry", func(ctx context.Context, args []string) error {
+		ref, err := images.ParseReference(args[0])
+		if err != nil {
+			return err
+		}
 		out := io.Writer(a.out)
 		if quiet {
 			out = io.Discard
@@ -83,7 +82,7 @@ func (a *app) pushCommand() *cobra.Command {
 		}
 		err = a.progress(ctx, call{method: "POST", path: "/images/" + repository + "/push", query: query, auth: auth}, out)
 		if err == nil && quiet {
-			_, err = fmt.Fprintln(a.out, canonical(args[0]))
+			_, err = fmt.Fprintln(a.out, ref)
 		}
 		return err
 	})
