@@ -58,17 +58,19 @@ func (s *Store) current() (*view, error) {
 	return v, nil
 }
 
-// named gives an image all names that its ID has. Its manifest stays: the layers
+// named gives an image all names that its ID has, in order. Its manifest stays: the layers
 // of one ID may be packed in several ways.
 func (v *view) named(img Image) Image {
-	img.refs, img.Names, img.Digests = nil, nil, nil
+	var refs []Reference
 	for _, other := range v.images {
-		if other.ID != img.ID {
-			continue
+		if other.ID == img.ID {
+			refs = append(refs, other.refs...)
 		}
-		for _, ref := range other.refs {
-			img.addName(ref)
-		}
+	}
+	slices.SortFunc(refs, func(a, b Reference) int { return strings.Compare(a.String(), b.String()) })
+	img.refs, img.Names, img.Digests = nil, nil, nil
+	for _, ref := range refs {
+		img.addName(ref)
 	}
 	return img
 }
@@ -208,7 +210,7 @@ func (s *Store) Tag(ref, name string) error {
 // follows from the content.
 func parseTag(name string) (Reference, error) {
 	ref, err := ParseReference(name)
-	if err == nil && ref.Digest != "" {
+	if err == nil && (ref.Digest != "" || ref.FamiliarName() == "sha256") { // sha256:1 might be an ID
 		err = fmt.Errorf("%w: refusing to create a tag with a digest reference", ErrReference)
 	}
 	return ref, err

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -20,7 +21,7 @@ import (
 func (e *Engine) Build(ctx context.Context, o daemon.BuildOptions, progress func(jsonstream.Message)) (id string, err error) {
 	for _, tag := range o.Tags {
 		if ref, err := images.ParseReference(tag); err != nil || ref.Digest != "" {
-			return "", badReference.About(daemon.Errorf(daemon.Invalid, "invalid tag %q: %w", tag, errors.Join(images.ErrReference, err)))
+			return "", badReference.About(daemon.Errorf(daemon.Invalid, "invalid tag %q: %w", tag, cmp.Or(err, images.ErrReference)))
 		}
 	}
 	dir, err := os.MkdirTemp(e.data("builds"), "build-")

@@ -20,6 +20,11 @@ func (e imageStore) imageFilter(f daemon.Filters) (func(images.Image) bool, erro
 			return nil, daemon.Errorf(daemon.Invalid, "invalid filter 'dangling=[%s]'", v)
 		}
 	}
+	for _, pattern := range f["reference"] {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return nil, daemon.Errorf(daemon.Invalid, "invalid filter 'reference=[%s]': %w", pattern, err)
+		}
+	}
 	limits := map[string]time.Time{}
 	for _, key := range []string{"before", "since", "until"} {
 		for _, v := range f[key] {

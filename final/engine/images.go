@@ -107,6 +107,9 @@ func (e imageStore) Inspect(_ context.Context, ref string) (image.InspectRespons
 		GraphDriver: &storage.DriverData{Name: e.layers.Driver(), Data: map[string]string{}},
 		RootFS:      image.RootFS{Type: "layers"},
 	}
+	if steps := img.History(); len(steps) > 0 {
+		resp.Comment = steps[0].Comment // the message of a commit or an import
+	}
 	for _, l := range img.Layers {
 		resp.RootFS.Layers = append(resp.RootFS.Layers, l.DiffID)
 	}
@@ -180,7 +183,7 @@ func (e *Engine) userOf(imageID string) (id string, running bool) {
 		if r.Image != imageID {
 			continue
 		}
-		id = r.ID
+		id = r.ID[:12] // as people see it
 		if r.State.Status == container.StateRunning {
 			return id, true
 		}
