@@ -7,11 +7,13 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/readahead"
 	"github.com/ulikunitz/xz"
 )
 
@@ -49,42 +51,43 @@ func (s *Store) unpackStored(l Layer, u Unpacker) error {
 }
 
 // unpack reads a layer's blob, decompresses it, and lets u apply the tar. The
-// decompressing, with the hashing, runs beside the applying: both are slow.
+// decompressing runs ahead of the hashing and the applying: it is the slower
+// for a large file, and the faster for many small ones.
 func (l Layer) unpack(blob io.Reader, u Unpacker) error {
 	tar, err := Decompress(blob)
 	if err != nil {
 		return fmt.Errorf("unpack layer %s: %w", short(l.Digest), err)
 	}
-	defer tar.Close()
-	r, w := io.Pipe()
-	hashed := make(chan struct{})
-	go func() {
-		defer close(hashed)
-		w.CloseWithError(l.copyVerified(w, tar))
-	}()
-	buffered := bufio.NewReaderSize(r, pipeSize)
-	if _, err = u.Apply(l.ChainID, l.parent, buffered); err == nil {
-		_, err = io.Copy(io.Discard, buffered) // nothing is left, if Apply kept its promise
+	ahead := readahead.NewReadCloser(tar) // 4 MB
+	defer ahead.Close()                   // and tar; nobody reads from blob any more
+	checked := &verified{ahead, l, sha256.New()}
+	if _, err = u.Apply(l.ChainID, l.parent, checked); err == nil {
+		_, err = io.Copy(io.Discard, checked) // nothing is left, if Apply kept its promise
 	}
-	r.Close()
-	<-hashed // nobody reads from blob any more
 	if err != nil {
 		return fmt.Errorf("unpack layer %s: %w", short(l.Digest), err)
 	}
 	return nil
 }
 
-// copyVerified copies a tar, and returns an error at its end if the tar is
-// not the one that the config promises.
-func (l Layer) copyVerified(w io.Writer, tar io.Reader) error {
-	sum := sha256.New()
-	if _, err := io.CopyBuffer(io.MultiWriter(sum, w), onlyReader{tar}, make([]byte, pipeSize)); err != nil {
-		return err
+// verified is the tar of a layer.
+type verified struct {
+	io.Reader
+	layer Layer
+	sum   hash.Hash // of what was read
+}
+
+// Read returns an error in place of [io.EOF] if the tar was not the one that
+// the config promises.
+func (v *verified) Read(p []byte) (int, error) {
+	n, err := v.Reader.Read(p)
+	v.sum.Write(p[:n])
+	if errors.Is(err, io.EOF) {
+		if wrong := checkDigest(v.layer.DiffID, sumOf(v.sum)); wrong != nil {
+			return n, fmt.Errorf("DiffID: %w", wrong)
+		}
 	}
-	if err := checkDigest(l.DiffID, sumOf(sum)); err != nil {
-		return fmt.Errorf("DiffID: %w", err)
-	}
-	return nil
+	return n, err
 }
 
 // onlyReader hides WriteTo, which would copy in the reader's own, smaller pieces.

@@ -26,8 +26,8 @@ knows what a missing variant means. The order in the index means nothing, and so
 	},
 	{
 		Name: "verify", Title: "Believe nothing before its end", Points: 3,
-		Empty: []string{"Layer.copyVerified"},
-		Task: `Copy a layer's tar, all of it, to the one who unpacks it, while it arrives; it may be larger than the memory. If it is not the tar that the config
+		Empty: []string{"verified.Read"},
+		Task: `Read a layer's tar from v.Reader, for the one who unpacks it while it arrives; it may be larger than the memory. If it is not the tar that the config
 promises, he must hear of it in the end: then he throws away what he has. The error wraps ErrDigest.`,
 	},
 	{

@@ -34,7 +34,7 @@ func gradeVerify(g *exercise.G) {
 
 	s := &shelf{kept: map[string][]byte{}}
 	img, err := pull(g, p.push("honest", image(g, tar)), images.PullOptions{Unpack: s})
-	g.NoError(err, "This layer is what its config promises. What do you compare with what? l has three names for a layer.")
+	g.NoError(err, "This layer is what its config promises. What do you compare with what? v.layer has three names for a layer.")
 	g.Check(exercise.Check{Name: "all of it", Want: digest(tar), Got: digest(s.kept[img.Top()]), Hint: "Who unpacks the layer got other bytes than there were, or not all."})
 
 	s = &shelf{kept: map[string][]byte{}}

@@ -2,7 +2,6 @@ package images
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -129,58 +128,71 @@ func chooseBy(rawIndex []byte, fits func(v1.Platform) bool) (best v1.Descriptor,
 	return best, fmt.Errorf("%w: none in the index", ErrNotFound)
 }
 
-// copyVerifiedAfterwards tells the truth when nobody listens any more.
+// ReadAfterwards tells the truth when nobody listens any more.
 //
 // Caught by: kept
-func (l Layer) copyVerifiedAfterwards(w io.Writer, tar io.Reader) error {
-	sum := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(w, sum), tar); err != nil {
-		return err
+func (v *verified) ReadAfterwards(p []byte) (int, error) {
+	n, err := v.Reader.Read(p)
+	v.sum.Write(p[:n])
+	if n == 0 && err == nil {
+		return 0, checkDigest(v.layer.DiffID, sumOf(v.sum))
 	}
-	if digest := fmt.Sprintf("sha256:%x", sum.Sum(nil)); digest != l.DiffID {
-		_ = checkDigest(l.DiffID, digest)
-	}
-	return nil
+	return n, err
 }
 
-// copyVerifiedAsSent compares with the digest of the packed layer.
+// ReadBuffer hashes what there is room for, and not what came.
 //
 // Caught by: error
-func (l Layer) copyVerifiedAsSent(w io.Writer, tar io.Reader) error {
-	sum := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(w, sum), tar); err != nil {
-		return err
+func (v *verified) ReadBuffer(p []byte) (int, error) {
+	n, err := v.Reader.Read(p)
+	v.sum.Write(p)
+	if errors.Is(err, io.EOF) {
+		return n, errors.Join(checkDigest(v.layer.DiffID, sumOf(v.sum)), err)
 	}
-	return checkDigest(l.Digest, fmt.Sprintf("sha256:%x", sum.Sum(nil)))
+	return n, err
 }
 
-// copyVerifiedFirst reads all before it passes anything on.
+// ReadAsSent compares with the digest of the packed layer.
+//
+// Caught by: error
+func (v *verified) ReadAsSent(p []byte) (int, error) {
+	n, err := v.Reader.Read(p)
+	v.sum.Write(p[:n])
+	if errors.Is(err, io.EOF) {
+		if wrong := checkDigest(v.layer.Digest, sumOf(v.sum)); wrong != nil {
+			return n, wrong
+		}
+	}
+	return n, err
+}
+
+// ReadFirst reads all before it passes anything on.
 //
 // Caught by: while it arrives
-func (l Layer) copyVerifiedFirst(w io.Writer, tar io.Reader) error {
-	all, err := io.ReadAll(tar)
-	if err != nil {
-		return err
+func (v *verified) ReadFirst(p []byte) (int, error) {
+	if _, whole := v.Reader.(*bytes.Reader); !whole {
+		all, err := io.ReadAll(v.Reader)
+		if err == nil {
+			err = checkDigest(v.layer.DiffID, digestOf(all))
+		}
+		if err != nil {
+			return 0, err
+		}
+		v.Reader = bytes.NewReader(all)
 	}
-	if err := checkDigest(l.DiffID, digestOf(all)); err != nil {
-		return err
-	}
-	_, err = io.Copy(w, bytes.NewReader(all))
-	return err
+	return v.Reader.Read(p)
 }
 
-// copyVerifiedVaguely says that something is wrong, and not what.
+// ReadVaguely says that something is wrong, and not what.
 //
 // Caught by: told error
-func (l Layer) copyVerifiedVaguely(w io.Writer, tar io.Reader) error {
-	sum := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(w, sum), tar); err != nil {
-		return err
+func (v *verified) ReadVaguely(p []byte) (int, error) {
+	n, err := v.Reader.Read(p)
+	v.sum.Write(p[:n])
+	if errors.Is(err, io.EOF) && sumOf(v.sum) != v.layer.DiffID {
+		return n, errors.New("bad layer")
 	}
-	if fmt.Sprintf("sha256:%x", sum.Sum(nil)) != l.DiffID {
-		return errors.New("bad layer")
-	}
-	return nil
+	return n, err
 }
 
 // openAgain begins anew, as if nothing were there.
