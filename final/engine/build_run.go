@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"unicode/utf8"
 
 	daemon "cutaway/07-daemon"
@@ -24,7 +26,11 @@ func (b *builder) Run(ctx context.Context, d build.Draft, cmd build.Command) (im
 		return img, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	places, err := b.stubsIn(d.Parent, cmd)
+	more := slices.Collect(maps.Keys(cmd.Tmpfs))
+	for _, m := range cmd.Caches {
+		more = append(more, m.Path)
+	}
+	places, err := b.stubsIn(d.Parent, more...)
 	if err != nil {
 		return img, err
 	}

@@ -79,22 +79,22 @@ func authFor(all map[string]registry.AuthConfig, domain string) registry.AuthCon
 }
 
 // View mounts an image read-only.
-func (b *builder) View(id string) (build.View, error) {
-	dir, err := os.MkdirTemp(b.exec("builds"), "view-")
+func (e *Engine) View(id string) (build.View, error) {
+	dir, err := os.MkdirTemp(e.exec("builds"), "view-")
 	if err != nil {
 		return build.View{}, err
 	}
-	view := build.View{Dir: dir, Close: func() error { return b.unview(dir) }}
+	view := build.View{Dir: dir, Close: func() error { return e.unview(dir) }}
 	if id == "" {
 		return view, nil
 	}
-	img, err := b.images.Get(id)
+	img, err := e.images.Get(id)
 	if err == nil {
-		err = b.images.Unpack(img, b.layers)
+		err = e.images.Unpack(img, e.layers)
 	}
 	if err == nil && img.Top() != "" {
 		var mount unionfs.Mount
-		if mount, err = b.layers.Mount(img.Top(), dir); err == nil {
+		if mount, err = e.layers.Mount(img.Top(), dir); err == nil {
 			err = mount.Do()
 		}
 	}

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"syscall"
 
-	"cutaway/final/build"
+	unionfs "cutaway/04-unionfs"
+
+	"github.com/moby/moby/api/types/container"
 )
 
 // alwaysMounted is what every container has mounted, and so needs a place for.
@@ -27,9 +29,10 @@ type stubs struct {
 // owner is what tells whether somebody meant to change a directory.
 type owner struct{ mode, uid, gid int64 }
 
-// stubsIn finds out which places a start will make.
-func (b *builder) stubsIn(image string, cmd build.Command) (s stubs, err error) {
-	view, err := b.View(image)
+// stubsIn finds out which places a start will make in an image; more are those
+// besides the ones of all containers.
+func (e *Engine) stubsIn(image string, more ...string) (s stubs, err error) {
+	view, err := e.View(image)
 	if err != nil {
 		return s, err
 	}
@@ -40,34 +43,34 @@ func (b *builder) stubsIn(image string, cmd build.Command) (s stubs, err error) 
 	}
 	defer root.Close()
 	s = stubs{made: map[string]bool{}, grown: map[string]*owner{}}
-	places := slices.Clone(alwaysMounted)
-	for at := range cmd.Tmpfs {
-		places = append(places, at)
-	}
-	for _, m := range cmd.Caches {
-		places = append(places, m.Path)
-	}
-	for _, place := range places {
-		for name := strings.Trim(place, "/"); name != "." && name != ""; name = path.Dir(name) {
-			info, err := root.Lstat(name)
-			if err != nil {
+	for _, place := range slices.Concat(alwaysMounted, more) {
+		dir := "."
+		for part := range strings.SplitSeq(strings.Trim(place, "/"), "/") {
+			name := path.Join(dir, part)
+			if _, err := root.Lstat(name); err != nil {
 				s.made[name] = true
-				continue
+				if info, err := root.Lstat(dir); err == nil && dir != "." {
+					st, _ := info.Sys().(*syscall.Stat_t)
+					s.grown[dir] = &owner{int64(st.Mode & 0o7777), int64(st.Uid), int64(st.Gid)}
+				}
 			}
-			if st, ok := info.Sys().(*syscall.Stat_t); ok && s.made[firstMade(place, name)] {
-				s.grown[name] = &owner{int64(st.Mode & 0o7777), int64(st.Uid), int64(st.Gid)}
-			}
-			break
+			dir = name
 		}
 	}
 	return s, nil
 }
 
-// firstMade is the uppermost part of a place below a directory.
-func firstMade(place, dir string) string {
-	rest := strings.TrimPrefix(strings.Trim(place, "/"), dir+"/")
-	next, _, _ := strings.Cut(rest, "/")
-	return dir + "/" + next
+// shown leaves out what is a change only for the stubs.
+func (s stubs) shown(all []unionfs.Change) []container.FilesystemChange {
+	list := []container.FilesystemChange{}
+	for _, c := range slices.Backward(all) { // what is in a directory comes before it
+		holds := len(list) > 0 && strings.HasPrefix(list[len(list)-1].Path, c.Path+"/")
+		if name := c.Path[1:]; holds || !s.made[name] && s.grown[name] == nil {
+			list = append(list, container.FilesystemChange{Kind: container.ChangeType(c.Kind), Path: c.Path})
+		}
+	}
+	slices.Reverse(list)
+	return list
 }
 
 // without copies a layer's archive and leaves the stubs out, unless the command

@@ -31,12 +31,18 @@ type imageSpec struct {
 // sees to it that nobody writes to the container's files meanwhile. A container
 // that has changed nothing adds no layer. One that fails leaves nothing.
 func (e *Engine) commitLayer(id string, s imageSpec) (images.Image, error) {
+	places, err := e.stubsIn(s.Below.ID)
+	if err != nil {
+		return images.Image{}, err
+	}
 	layer, err := e.layers.Diff(id)
 	if err != nil {
 		return images.Image{}, err
 	}
 	defer layer.Close()
-	return e.makeImage(layer, s)
+	changes := places.without(layer)
+	defer changes.Close()
+	return e.makeImage(changes, s)
 }
 
 // makeImage is commitLayer with a layer from anywhere: a tar, packed or not; nil

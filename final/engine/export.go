@@ -35,11 +35,14 @@ func (e *Engine) Changes(_ context.Context, ref string) ([]container.FilesystemC
 		return nil, err
 	}
 	changes, err := e.layers.Changes(c.look().ID)
-	list := make([]container.FilesystemChange, 0, len(changes))
-	for _, one := range changes {
-		list = append(list, container.FilesystemChange{Kind: container.ChangeType(one.Kind), Path: one.Path})
+	if err != nil {
+		return nil, err
 	}
-	return list, err
+	places, err := e.stubsIn(c.look().Image)
+	if daemon.KindOf(err) == daemon.NotFound { // rmi -f took the image away
+		err = nil
+	}
+	return places.shown(changes), err
 }
 
 // History tells how an image was made.
