@@ -92,7 +92,7 @@ func archiveError(err error) error {
 
 // untilDone reads until a context ends.
 type untilDone struct {
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // of the one copy that it is for
 	io.Reader
 }
 

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 
 	unionfs "cutaway/04-unionfs"
@@ -119,7 +118,7 @@ func (b *builder) Store(ctx context.Context, d build.Draft) (img build.Image, er
 		return img, err
 	}
 	id := newID()
-	if _, err := b.layers.Apply(id, below.Top(), until{ctx, d.Files}); err != nil {
+	if _, err := b.layers.Apply(id, below.Top(), untilDone{ctx, d.Files}); err != nil {
 		return img, err
 	}
 	defer func() { err = errors.Join(err, b.layers.Remove(id)) }()
@@ -146,12 +145,10 @@ func (b *builder) commit(d build.Draft, layer string, places stubs) (build.Image
 	}
 	draft := images.Draft{Below: below, Config: d.Config, Step: d.Step}
 	if layer != "" {
-		diff, err := b.layers.Diff(layer)
+		changes, err := b.changes(layer, places)
 		if err != nil {
 			return build.Image{}, err
 		}
-		defer diff.Close()
-		changes := places.without(diff)
 		defer changes.Close()
 		draft.Layer = changes
 	}
@@ -161,18 +158,4 @@ func (b *builder) commit(d build.Draft, layer string, places stubs) (build.Image
 	}
 	b.keep(img.ID)
 	return build.Image{ID: img.ID, Config: img.Config}, nil
-}
-
-// until is a reader that fails when ctx has ended.
-type until struct {
-	ctx context.Context //nolint:containedctx // of the one copy that it is for
-	io.Reader
-}
-
-// Read reads.
-func (u until) Read(p []byte) (int, error) {
-	if err := u.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return u.Reader.Read(p)
 }

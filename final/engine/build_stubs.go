@@ -73,15 +73,18 @@ func (s stubs) shown(all []unionfs.Change) []container.FilesystemChange {
 	return list
 }
 
-// without copies a layer's archive and leaves the stubs out, unless the command
-// has put something into them.
-func (s stubs) without(layer io.Reader) io.ReadCloser {
-	if len(s.made) == 0 {
-		return io.NopCloser(layer)
+// changes is the archive of a container's layer, without the stubs, unless
+// something was put into them.
+func (e *Engine) changes(id string, places stubs) (io.ReadCloser, error) {
+	layer, err := e.layers.Diff(id)
+	if err != nil || len(places.made) == 0 {
+		return layer, err
 	}
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(s.copy(tar.NewWriter(w), tar.NewReader(layer))) }()
-	return r
+	go func() {
+		w.CloseWithError(errors.Join(places.copy(tar.NewWriter(w), tar.NewReader(layer)), layer.Close()))
+	}()
+	return r, nil
 }
 
 func (s stubs) copy(out *tar.Writer, in *tar.Reader) error {

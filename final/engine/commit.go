@@ -26,27 +26,8 @@ type imageSpec struct {
 	Name     string       // "repository:tag"; "" = none
 }
 
-// commitLayer makes an image: what a container has changed becomes one more layer
-// on top of s.Below, which must be what the container was made from. The caller
-// sees to it that nobody writes to the container's files meanwhile. A container
-// that has changed nothing adds no layer. One that fails leaves nothing.
-func (e *Engine) commitLayer(id string, s imageSpec) (images.Image, error) {
-	places, err := e.stubsIn(s.Below.ID)
-	if err != nil {
-		return images.Image{}, err
-	}
-	layer, err := e.layers.Diff(id)
-	if err != nil {
-		return images.Image{}, err
-	}
-	defer layer.Close()
-	changes := places.without(layer)
-	defer changes.Close()
-	return e.makeImage(changes, s)
-}
-
-// makeImage is commitLayer with a layer from anywhere: a tar, packed or not; nil
-// for none.
+// makeImage puts a layer, a tar, packed or not, on top of s.Below, and names what
+// comes of it. One without entries adds no layer. An image that is not made leaves nothing.
 func (e *Engine) makeImage(layer io.Reader, s imageSpec) (images.Image, error) {
 	now := v1.Time{Time: time.Now().UTC()}
 	if s.Platform.OS == "" {
@@ -112,7 +93,16 @@ func (e *Engine) Commit(_ context.Context, o daemon.CommitOptions) (id string, e
 		}
 		defer func() { err = errors.Join(err, e.group(r.ID).Thaw()) }()
 	}
-	img, err := e.commitLayer(r.ID, imageSpec{Below: below, Config: config, Name: o.Name, Step: v1.History{
+	places, err := e.stubsIn(below.ID)
+	if err != nil {
+		return "", err
+	}
+	layer, err := e.changes(r.ID, places)
+	if err != nil {
+		return "", err
+	}
+	defer layer.Close()
+	img, err := e.makeImage(layer, imageSpec{Below: below, Config: config, Name: o.Name, Step: v1.History{
 		Author: o.Author, Comment: o.Comment, CreatedBy: strings.Join(spec.Args(r.Config), " "),
 	}})
 	return img.ID, imageError(err, o.Name)
