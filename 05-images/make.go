@@ -83,7 +83,7 @@ func (s *Store) pack(layer io.Reader) (l Layer, release func(), err error) {
 		if err != nil {
 			return "", err
 		}
-		_, err = io.CopyBuffer(io.MultiWriter(zip, tar), onlyReader{plain}, make([]byte, pipeSize))
+		_, err = io.CopyBuffer(io.MultiWriter(zip, tar), struct{ io.Reader }{plain}, make([]byte, pipeSize)) // its WriteTo would copy in smaller pieces
 		if err = errors.Join(err, zip.Close()); err != nil {
 			return "", err
 		}

@@ -55,12 +55,14 @@ func (s *Store) unpackStored(l Layer, u Unpacker) error {
 // for a large file, and the faster for many small ones.
 func (l Layer) unpack(blob io.Reader, u Unpacker) error {
 	tar, err := Decompress(blob)
+	if err == nil {
+		tar, err = readahead.NewReadCloserSize(tar, 16, pipeSize) // pieces that stay in a processor's cache
+	}
 	if err != nil {
 		return fmt.Errorf("unpack layer %s: %w", short(l.Digest), err)
 	}
-	ahead := readahead.NewReadCloser(tar) // 4 MB
-	defer ahead.Close()                   // and tar; nobody reads from blob any more
-	checked := &verified{ahead, l, sha256.New()}
+	defer tar.Close() // nobody reads from blob any more
+	checked := &verified{tar, l, sha256.New()}
 	if _, err = u.Apply(l.ChainID, l.parent, checked); err == nil {
 		_, err = io.Copy(io.Discard, checked) // nothing is left, if Apply kept its promise
 	}
@@ -89,9 +91,6 @@ func (v *verified) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// onlyReader hides WriteTo, which would copy in the reader's own, smaller pieces.
-type onlyReader struct{ io.Reader }
 
 // Decompress recognises how a stream is packed by its first bytes, as Docker
 // does: media types and names are not always true. What is in none of gzip,
