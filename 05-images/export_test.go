@@ -1,6 +1,7 @@
 package images
 
 import (
+	"io"
 	"os"
 	"time"
 
@@ -62,3 +63,6 @@ func ParseAndEnter(dir string, manifest, config []byte) (*Store, error) {
 	_, err = s.enter(img)
 	return s, err
 }
+
+// UnpackFrom unpacks a layer that is read from blob.
+func UnpackFrom(l Layer, blob io.Reader, u Unpacker) error { return l.unpack(blob, u) }

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	images "cutaway/05-images"
 
@@ -49,6 +51,32 @@ func TestAPulledImageIsUnpackedInOrder(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, public(got), public(byDigest))
 	require.Empty(t, srv.requests("/blobs/"), "all is there")
+}
+
+// opener opens a gate when it is its turn to be read.
+type opener chan struct{}
+
+func (o opener) Read([]byte) (int, error) {
+	close(o)
+	return 0, io.EOF
+}
+
+func TestALayerIsDecompressedAheadOfItsUnpacking(t *testing.T) {
+	archive, u := tarOf("a="+noise(1, 8<<20)), newTrees()
+	u.gate = make(chan struct{})
+	digest, err := plainLayer(archive).Digest()
+	require.NoError(t, err)
+	l := images.Layer{Digest: digest.String(), DiffID: digest.String(), ChainID: digest.String()}
+	blob := io.MultiReader(bytes.NewReader(archive[:2<<20]), opener(u.gate), bytes.NewReader(archive[2<<20:]))
+	done := make(chan error, 1)
+	go func() { done <- images.UnpackFrom(l, blob, u) }()
+	select {
+	case err := <-done:
+		require.NoError(t, err)
+	case <-time.After(patience):
+		t.Fatal("not 2 MB are read before the unpacking begins")
+	}
+	require.Len(t, u.tree(l.ChainID), len("a=\n")+8<<20)
 }
 
 func TestDockerSchema2ImagesArePulled(t *testing.T) {
