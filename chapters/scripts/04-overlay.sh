@@ -3,7 +3,7 @@
 scratch
 umask 022
 try 'mkdir -p image/cache; echo hello > image/greeting; echo "a library" > image/library; echo old > image/cache/old'
-try 'find image -type f'
+try 'find image -type f | sort'
 try 'mkdir upper work merged'
 try 'mount -t overlay overlay -o lowerdir=image,upperdir=upper,workdir=work merged'
 try 'ls upper | wc -l; ls merged'

@@ -123,4 +123,5 @@ remove_thin() {
     dmsetup remove --deferred "$1"
     losetup --noheadings --output NAME --associated "$3/data" | xargs --no-run-if-empty losetup --detach
     losetup --noheadings --output NAME --associated "$3/metadata" | xargs --no-run-if-empty losetup --detach
+    dmsetup mknodes # without udev, the names of those that are gone would stay
 } 2>/dev/null

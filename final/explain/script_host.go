@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	cgroups "cutaway/03-cgroups"
@@ -101,7 +102,7 @@ func (s *script) layers(m unionfs.Mount) {
 	case m.Thin != nil:
 		s.thin(m)
 	case m.Upper == "":
-		s.line("# This storage driver keeps a whole tree for each container: the container must exist.")
+		s.exists(m.Source)
 		s.command(m)
 	default:
 		s.line("[ -d \"$U\" ] || { # the container was only planned, or is removed")
@@ -112,12 +113,20 @@ func (s *script) layers(m unionfs.Mount) {
 	s.line("later umount \"$R\"")
 }
 
+// exists writes that the container must exist, which has its files in dir:
+// nothing could stand in for them.
+func (s *script) exists(dir string) {
+	s.line("[ -d %s ] || {", rootfs.Quote(dir))
+	s.line("    echo 'This storage driver keeps a whole tree for each container, and this one was only planned, or is removed.' >&2")
+	s.line("    exit 125\n}")
+}
+
 // thin writes the mount of a devicemapper layer. The kernel takes a moment to
 // remove the device after the engine's container has ended.
 func (s *script) thin(m unionfs.Mount) {
 	device := fmt.Sprintf("%s-%d", m.Thin.Pool, m.Thin.Number)
-	s.line("# This storage driver keeps a device for each container: the container must exist. Its last mount may just be going.")
-	s.line("for _ in {1..100}; do dmsetup status %s >/dev/null 2>&1 || break; sleep 0.1; done", device)
+	s.exists(filepath.Join(filepath.Dir(m.Thin.Dir), "layers", s.ID))
+	s.line("for _ in {1..100}; do dmsetup status %s >/dev/null 2>&1 || break; sleep 0.1; done # the engine's may just be going", device)
 	s.line("later remove_thin %s %s %s", m.Thin.Pool, device, rootfs.Quote(m.Thin.Dir))
 	s.command(m)
 }
