@@ -99,8 +99,12 @@ func (s *script) devices(d cgroups.Devices) {
 // planned, or was removed, there is no writable layer.
 func (s *script) layers(m unionfs.Mount) {
 	switch {
-	case m.Thin != nil:
-		s.thin(m)
+	case m.Thin != nil: // the kernel takes a moment to remove the device after the engine's container has ended
+		device := fmt.Sprintf("%s-%d", m.Thin.Pool, m.Thin.Number)
+		s.exists(filepath.Join(filepath.Dir(m.Thin.Dir), "layers", s.ID))
+		s.line("for _ in {1..100}; do dmsetup status %s >/dev/null 2>&1 || break; sleep 0.1; done # the engine's may just be going\n"+
+			"later remove_thin %s %s %s", device, m.Thin.Pool, device, rootfs.Quote(m.Thin.Dir))
+		s.command(m)
 	case m.Upper == "":
 		s.exists(m.Source)
 		s.command(m)
@@ -116,19 +120,8 @@ func (s *script) layers(m unionfs.Mount) {
 // exists writes that the container must exist, which has its files in dir:
 // nothing could stand in for them.
 func (s *script) exists(dir string) {
-	s.line("[ -d %s ] || {", rootfs.Quote(dir))
-	s.line("    echo 'This storage driver keeps a whole tree for each container, and this one was only planned, or is removed.' >&2")
-	s.line("    exit 125\n}")
-}
-
-// thin writes the mount of a devicemapper layer. The kernel takes a moment to
-// remove the device after the engine's container has ended.
-func (s *script) thin(m unionfs.Mount) {
-	device := fmt.Sprintf("%s-%d", m.Thin.Pool, m.Thin.Number)
-	s.exists(filepath.Join(filepath.Dir(m.Thin.Dir), "layers", s.ID))
-	s.line("for _ in {1..100}; do dmsetup status %s >/dev/null 2>&1 || break; sleep 0.1; done # the engine's may just be going", device)
-	s.line("later remove_thin %s %s %s", m.Thin.Pool, device, rootfs.Quote(m.Thin.Dir))
-	s.command(m)
+	s.line("[ -d %s ] || {\n    echo '%s' >&2\n    exit 125\n}", rootfs.Quote(dir),
+		"This storage driver keeps a whole tree for each container, and this one was only planned, or is removed.")
 }
 
 // long avoids the new way to mount, by which mount(8) hands over all names of

@@ -2,8 +2,8 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +21,9 @@ var drivers = map[string]func(t *testing.T, dir string){
 	"btrfs":          onBtrfs,
 	"devicemapper": func(t *testing.T, _ string) {
 		t.Helper()
-		_, err := os.Stat("/dev/mapper/control")
+		f, err := os.Open("/dev/mapper/control") // a name without a driver may be left of an earlier dmsetup
 		lab.NeedSupport(t, err, "")
+		require.NoError(t, f.Close())
 		lab.NeedProgram(t, "dmsetup")
 	},
 }
@@ -104,14 +105,14 @@ func engineFor(t *testing.T, dir, driver string) {
 // devices lists those of device-mapper, and the files in a directory that are behind loop devices.
 func devices(t *testing.T, dir string) (list string) {
 	t.Helper()
-	if _, err := exec.LookPath("dmsetup"); err == nil {
-		list = output(t, "sh", "-c", "dmsetup ls 2>/dev/null || true") // it fails where the kernel has no device-mapper
-	}
 	files, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
 	require.NoError(t, err)
-	for _, f := range files {
-		if name, err := os.ReadFile(f); err == nil && strings.HasPrefix(string(name), dir+"/") { // else it has just gone
-			list += " " + string(name)
+	names, err := filepath.Glob("/sys/block/dm-*/dm/name")
+	require.NoError(t, err)
+	for _, f := range append(files, names...) {
+		text, err := os.ReadFile(f)
+		if err == nil && (strings.HasPrefix(string(text), dir+"/") || slices.Contains(names, f)) { // else it has just gone
+			list += string(text)
 		}
 	}
 	return list
