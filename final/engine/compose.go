@@ -64,7 +64,12 @@ func (e *Engine) compose(c *Container, spawn func(*runtime.Compiled) plan.Step) 
 		p.Add(plan.Root, e.fileSteps(c)...)
 	}
 	p.Add(plan.Limits, compiled.Limits...)
-	p.Add(plan.Wire, wire...)
+	first := min(1, len(wire)) // the namespace: what the process joins
+	if len(r.Host.Sysctls) > 0 {
+		first = len(wire) // some of them are about the links that are there
+	}
+	p.Add(plan.Wire, wire[:first]...)
+	p.Add(plan.Cable, wire[first:]...)
 	p.Add(plan.Process, spawn(compiled))
 	p.Add(plan.Inside, compiled.Inside...)
 	return p, nil

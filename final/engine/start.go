@@ -90,7 +90,7 @@ func (e *Engine) launch(c *Container, before func(*plan.Item) error) (*shim.Runn
 	c.mu.Lock()
 	c.plan = b.plan
 	c.mu.Unlock()
-	runner := plan.Runner{Before: before, Child: func(p *plan.Plan) error { return b.child.Command(p) }, Abort: b.abort}
+	runner := plan.Runner{Before: before, Child: b.command, Abort: b.abort}
 	if err := runner.Run(b.plan); err != nil {
 		return nil, errors.Join(err, b.plan.Close())
 	}
@@ -126,6 +126,12 @@ func (b *birth) give() (err error) {
 	b.c.mu.Unlock()
 	b.child.Conn = b.running.Orders
 	return b.child.Brief(b.plan)
+}
+
+// command has the child do its part; the program begins when all is connected.
+func (b *birth) command(p *plan.Plan, connected func() error) error {
+	b.child.Connected = connected
+	return b.child.Command(p)
 }
 
 // close ends the conversation with the child, if there is one: who still waits

@@ -55,6 +55,7 @@ var titles = map[plan.Lane]string{
 	plan.Root:    "ON THE HOST: ITS FILES",
 	plan.Limits:  "ON THE HOST: ITS LIMITS",
 	plan.Wire:    "ON THE HOST: ITS NETWORK",
+	plan.Cable:   "ON THE HOST: ITS CABLE",
 	plan.Process: "ON THE HOST: ITS PROCESS",
 	plan.Inside:  "INSIDE, BY THAT PROCESS",
 }

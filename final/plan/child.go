@@ -15,6 +15,8 @@ import (
 	"time"
 
 	cgroups "cutaway/03-cgroups"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // The parent and the child speak over one socket:
@@ -23,7 +25,8 @@ import (
 //	  │  orders: hold, few      (1 line)    │  waits; end of file: gives up
 //	  │  step: name, fields     (2 lines)   │  for each
 //	  ├────────────────────────────────────▶│
-//	  │  go                     (1 byte)    │  when the host is ready; if hold, before each step
+//	  │  go                     (1 byte)    │  when the host is ready, and before the last step;
+//	  │                                     │  if hold, before each
 //	  ├────────────────────────────────────▶│
 //	  │  report: index, took    (1 line)    │  after each step
 //	  │◀────────────────────────────────────┤
@@ -46,6 +49,8 @@ type Child struct {
 	Conn io.ReadWriter
 	// Before is called before each step, if set; an error ends the child.
 	Before func(*Item) error
+	// Connected is waited for before the last step, if set; an error ends the child.
+	Connected func() error
 }
 
 // Brief sends the steps inside, for the child to read while the host's lanes are
@@ -68,18 +73,37 @@ func (c Child) Brief(p *Plan) error {
 // has become the program. A child that goes away without a failure of its own
 // leaves the last item failed.
 func (c Child) Command(p *Plan) error {
+	var last errgroup.Group
 	if c.Before == nil {
 		if err := c.let(); err != nil {
 			return err
 		}
+		last.Go(c.letLast)
 	}
 	reports := json.NewDecoder(c.Conn)
-	for _, it := range p.Of(Inside) {
+	inside := p.Of(Inside)
+	for i, it := range inside {
+		if i == len(inside)-1 {
+			if err := last.Wait(); err != nil {
+				return err
+			}
+		}
 		if err := c.follow(p, it, reports); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// letLast lets the child do its last step as soon as it may: by then it need not
+// wait, as a rule.
+func (c Child) letLast() error {
+	if c.Connected != nil {
+		if err := c.Connected(); err != nil {
+			return err
+		}
+	}
+	return c.let()
 }
 
 // let is the byte for which the child waits.
@@ -209,7 +233,7 @@ func (w *worker) wait(i, n int) error {
 			return err
 		}
 	}
-	if w.Hold || i == 0 {
+	if w.Hold || i == 0 || i == n-1 {
 		if _, err := w.in.ReadByte(); err != nil {
 			return fmt.Errorf("wait to go on: %w", err)
 		}

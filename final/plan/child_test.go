@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"cutaway/final/volume"
 
@@ -42,6 +43,25 @@ func TestTheChildDoesWhatItIsSent(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, "a/b"))
 	require.Equal(t, Done, p.Items[1].State)
 	require.NotZero(t, p.Items[1].Took)
+}
+
+func TestTheLastStepWaitsForTheCable(t *testing.T) {
+	dir := t.TempDir()
+	p := New("c")
+	p.Add(Inside, volume.Directory{Path: filepath.Join(dir, "a")}, volume.Directory{Path: filepath.Join(dir, "z")})
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	go func() {
+		_ = Perform(theirs)
+		_ = theirs.Close()
+	}()
+	c := Child{Conn: ours, Connected: func() error {
+		require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "a")); return err == nil }, 10*time.Second, time.Millisecond)
+		return syscall.ENODEV
+	}}
+	require.NoError(t, c.Brief(p))
+	require.ErrorIs(t, c.Command(p), syscall.ENODEV)
+	require.NoDirExists(t, filepath.Join(dir, "z"))
 }
 
 func TestAFailureInsideIsTheSameErrorOutside(t *testing.T) {

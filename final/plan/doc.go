@@ -11,10 +11,12 @@
 //	┌─────────────────────────┐
 //	│ root    overlay, files  ├──┐
 //	│ limits  cgroup          ├──┤   ┌──────────────────────────────────────┐
-//	│ wire    netns, veth     ├──┼──▶│ join, mount, pivot, drop … then exec │
-//	│ process clone           ├──┘   └──────────────────────────────────────┘
-//	└─────────────────────────┘
-//	 four lanes, side by side         one list, in order, by the child
+//	│ process clone           ├──┼──▶│ join, mount, pivot, drop … then exec │
+//	│ wire    netns           ├──┤   └──────────────────────────────────▲───┘
+//	└─────────────────────────┘  │   ┌──────────────────────────┐       │
+//	                             └──▶│ cable   veth, addresses  ├───────┘
+//	                                 └──────────────────────────┘
+//	 four lanes, side by side         one list, in order, by the child; and the cable
 //
 // # Vocabulary
 //
@@ -23,7 +25,9 @@
 //   - Lane: items of the host side that are done one after the other. Different
 //     lanes do not depend on each other and run at the same time.
 //   - Inside: the last lane, done by the container's own first process after
-//     all the others, ending in execve(2).
+//     the others, ending in execve(2).
+//   - Cable: the one lane that follows another, the network namespace, and runs
+//     beside Inside; only its last step waits for it.
 //   - Journal: the plan on disk. A step is written there before it is begun, so
 //     that whoever comes after a killed engine knows what may be left.
 //

@@ -24,12 +24,14 @@ type Undoer interface{ Undo() error }
 // A Lane is a row of steps that are done one after the other.
 type Lane string
 
-// The lanes of the host run side by side; Inside follows when all have ended.
+// The lanes of the host run side by side. Cable follows Wire, and Inside all of the
+// others: only the program, with which Inside ends, needs the cable.
 const (
 	Base    Lane = "base"    // made once by the engine, for all containers; only listed here
 	Root    Lane = "root"    // the container's files: layers, volumes, /etc/hosts
 	Limits  Lane = "limits"  // its cgroup
-	Wire    Lane = "wire"    // its network
+	Wire    Lane = "wire"    // its network, as far as one can join it
+	Cable   Lane = "cable"   // what connects that to others
 	Process Lane = "process" // its first process, cloned into new namespaces
 	Inside  Lane = "inside"  // what that process does before it becomes the program
 )
@@ -112,7 +114,12 @@ func Find[T Step](p *Plan) (T, bool) {
 // Undo takes back, in each lane last first, every item that was begun. It goes
 // on after an error and returns all of them.
 func (p *Plan) Undo() error {
-	return sideBySide([]Lane{Wire, Limits, Root, Process, Inside}, p.undoLane)
+	return sideBySide([]Lane{Wire, Limits, Root, Process, Inside}, func(lane Lane) error {
+		if lane == Wire {
+			return errors.Join(p.undoLane(Cable), p.undoLane(Wire))
+		}
+		return p.undoLane(lane)
+	})
 }
 
 func (p *Plan) undoLane(lane Lane) error {

@@ -52,7 +52,7 @@ func (n note) Undo() error {
 func (n note) String() string { return n.name }
 
 func runner(child func(*Plan) error) *Runner {
-	return &Runner{Child: child, Abort: func() {}}
+	return &Runner{Child: func(p *Plan, connected func() error) error { return errors.Join(child(p), connected()) }, Abort: func() {}}
 }
 
 func TestInsideFollowsWhenEveryLaneHasEnded(t *testing.T) {
@@ -72,6 +72,41 @@ func TestInsideFollowsWhenEveryLaneHasEnded(t *testing.T) {
 	require.Equal(t, "child", log.lines[8])
 	for _, it := range p.Items[:8] {
 		require.Equal(t, Done, it.State)
+	}
+}
+
+// held is a step that waits.
+type held struct {
+	note
+	until chan struct{}
+}
+
+func (h held) Do() error {
+	<-h.until
+	return h.note.Do()
+}
+
+func TestTheCableIsPluggedInWhileTheChildIsAtWork(t *testing.T) {
+	for _, fails := range []error{nil, syscall.ENODEV} {
+		log, inside := &journalOf{}, make(chan struct{})
+		p := New("c")
+		p.Add(Wire, note{"wire", log, nil})
+		p.Add(Cable, held{note{"cable", log, fails}, inside})
+		r := Runner{Child: func(_ *Plan, connected func() error) error {
+			log.add("child")
+			close(inside)
+			if err := connected(); err != nil {
+				return err
+			}
+			log.add("program")
+			return nil
+		}, Abort: func() { log.add("abort") }}
+		if err := r.Run(p); fails != nil {
+			require.ErrorIs(t, err, fails)
+			require.Equal(t, []string{"do wire", "child", "do cable", "abort", "undo cable", "undo wire"}, log.lines)
+			continue
+		}
+		require.Equal(t, []string{"do wire", "child", "do cable", "program"}, log.lines)
 	}
 }
 
@@ -201,7 +236,7 @@ func TestAStepThatCannotBeWrittenDownIsNotDone(t *testing.T) {
 	p := New("c")
 	p.Add(Root, volume.Directory{Path: dir})
 	p.journal = &Journal{lines: full}
-	r := Runner{Child: func(*Plan) error { return nil }, Abort: func() {}}
+	r := runner(func(*Plan) error { return nil })
 	require.ErrorIs(t, r.Run(p), syscall.ENOSPC)
 	require.NoDirExists(t, dir)
 	require.NoError(t, p.Close())

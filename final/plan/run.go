@@ -4,13 +4,15 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // A Runner performs a plan.
 type Runner struct {
-	// Child performs the steps inside. It is called when every lane of the
-	// host has ended well.
-	Child func(p *Plan) error
+	// Child performs the steps inside, the last of them when connected has
+	// returned. It is called when every other lane of the host has ended well.
+	Child func(p *Plan, connected func() error) error
 	// Before is called before each item, if set; the lanes then run one after
 	// the other. An error ends the run.
 	Before func(*Item) error
@@ -22,23 +24,32 @@ type Runner struct {
 // the error is that of the first step that failed, with those of the undoing
 // joined.
 func (r *Runner) Run(p *Plan) error {
-	err := r.host(p)
+	var cable errgroup.Group
+	err := r.host(p, &cable)
 	if err == nil {
-		err = r.Child(p)
+		err = r.Child(p, cable.Wait)
 	}
 	if err != nil {
 		r.Abort()
+		_ = cable.Wait() // its error is this one, or came after it
 		return errors.Join(err, p.Undo())
 	}
 	return nil
 }
 
-// host runs the lanes of the host side by side, and waits for all of them.
-func (r *Runner) host(p *Plan) error {
+// host runs the lanes of the host side by side, and waits for all of them but the
+// cable.
+func (r *Runner) host(p *Plan, cable *errgroup.Group) error {
 	if r.Before != nil {
 		return r.inTurn(p)
 	}
-	return sideBySide([]Lane{Wire, Limits, Root, Process}, p.doLane) // the longest first
+	return sideBySide([]Lane{Wire, Limits, Root, Process}, func(lane Lane) error { // the longest first
+		err := p.doLane(lane)
+		if lane == Wire && err == nil {
+			cable.Go(func() error { return p.doLane(Cable) })
+		}
+		return err
+	})
 }
 
 // sideBySide does something with several lanes at once, the first of them in the

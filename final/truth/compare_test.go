@@ -2,7 +2,6 @@ package truth
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -108,7 +107,7 @@ func (w *window) take(x want, after int) (at int, ok bool) {
 
 // performers are who does the steps of a lane.
 var performers = map[plan.Lane]string{
-	plan.Base: "daemon", plan.Root: "daemon", plan.Limits: "daemon", plan.Wire: "daemon", plan.Process: "shim", plan.Inside: "child",
+	plan.Base: "daemon", plan.Root: "daemon", plan.Limits: "daemon", plan.Wire: "daemon", plan.Cable: "daemon", plan.Process: "shim", plan.Inside: "child",
 }
 
 // compare says in what the plan and the kernel differ.
@@ -123,9 +122,7 @@ func (w *window) compare(p *plan.Plan) (lies []string) {
 		if it.State != plan.Done {
 			lies = append(lies, fmt.Sprintf("step %d, %s, is %q", i+1, it.Name(), it.State))
 		}
-		if it.Lane == plan.Inside && after[it.Lane] == 0 { // which begins when all others have ended
-			after[it.Lane] = slices.Max(slices.Collect(maps.Values(after)))
-		}
+		after[it.Lane] = earliest(it, after)
 		last := after[it.Lane]
 		if len(w.wants(it)) == 0 {
 			lies = append(lies, fmt.Sprintf("step %d, %s, stands for nothing that claims_test.go knows", i+1, it.Name()))
@@ -151,6 +148,21 @@ func (w *window) compare(p *plan.Plan) (lies []string) {
 		}
 	}
 	return append(lies, w.unlisted()...)
+}
+
+// earliest is the last fact before which an item cannot have begun: that of its lane,
+// and of those that its lane, or the program, waits for.
+func earliest(it *plan.Item, after map[plan.Lane]int) int {
+	_, program := it.Step.(plan.Exec)
+	switch {
+	case program:
+		return max(after[plan.Inside], after[plan.Cable])
+	case it.Lane == plan.Cable:
+		return max(after[plan.Cable], after[plan.Wire])
+	case it.Lane == plan.Inside:
+		return max(after[plan.Inside], after[plan.Root], after[plan.Limits], after[plan.Wire], after[plan.Process])
+	}
+	return after[it.Lane]
 }
 
 // wants are an item's claims, with who has to do it.
