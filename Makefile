@@ -35,8 +35,8 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
 
 .PHONY: build
-build: ## build bin/cutaway, one static binary: client, daemon and toolbox
-	@$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/cutaway ./final/cmd/cutaway
+build: ## build bin/cutaway, one static binary, and beside it bin/cutaway-toolbox, which runs in the first containers
+	@$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/ ./final/cmd/...
 
 .PHONY: demo
 demo: build demo-tools ## show a container from inside and outside (root or sudo; no network needed)

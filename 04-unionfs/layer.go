@@ -178,7 +178,10 @@ func (d *draft) retract(l layer) error {
 		return err
 	}
 	defer lock.Close()
-	ids, err := d.s.List()
+	var ids []string
+	if l.Link != "" { // nothing builds on a writable one
+		ids, err = d.s.List()
+	}
 	for _, other := range ids {
 		if o, oerr := d.s.layer(other); oerr == nil && o.Parent == l.ID {
 			return fmt.Errorf("%w: %s", ErrInUse, other)

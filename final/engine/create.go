@@ -12,6 +12,7 @@ import (
 	"cutaway/final/spec"
 
 	"github.com/moby/moby/api/types/container"
+	"golang.org/x/sync/errgroup"
 )
 
 // Create makes a container: a record, a writable layer, its volumes. Nothing of
@@ -99,6 +100,8 @@ func (e *Engine) discard(c *Container) error {
 	if err := os.Remove(recordIn(c.dir)); err != nil && !missing(err) {
 		return err
 	}
+	var bundle errgroup.Group
+	bundle.Go(func() error { return os.RemoveAll(c.bundle) })
 	err := e.layers.Remove(c.record.ID)
 	if errors.Is(err, unionfs.ErrNotFound) {
 		err = nil
@@ -106,7 +109,7 @@ func (e *Engine) discard(c *Container) error {
 	for _, v := range c.record.Nameless {
 		err = errors.Join(err, e.volumes.Remove(v))
 	}
-	return errors.Join(err, os.RemoveAll(c.bundle), os.RemoveAll(c.dir))
+	return errors.Join(err, bundle.Wait(), os.RemoveAll(c.dir))
 }
 
 // hostname is what a container is called inside if nobody says: on somebody

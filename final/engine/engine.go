@@ -29,6 +29,7 @@ type Options struct {
 	DataRoot      string   // kept; "" = DefaultDataRoot
 	ExecRoot      string   // gone at reboot; "" = DefaultExecRoot
 	StorageDriver string   // "" = the best that works
+	Toolbox       string   // the binary that cutaway/toolbox is made of; "" = our own, which has to hold it
 	Registries    Registries
 	Ready         func() // called when all addresses are being served
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +10,7 @@ import (
 
 	images "cutaway/05-images"
 	daemon "cutaway/07-daemon"
-	"cutaway/final/toolbox"
+	toolbox "cutaway/final/toolbox/image"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
@@ -193,10 +194,10 @@ func (e *Engine) userOf(imageID string) (id string, running bool) {
 
 const toolboxName = "cutaway/toolbox:latest"
 
-// addToolbox makes the image that needs no registry, out of our own binary. The
-// one that an older binary made goes, unless a container needs it.
+// addToolbox makes the image that needs no registry. The one that an older binary
+// made goes, unless a container needs it.
 func (e *Engine) addToolbox() error {
-	img, err := toolbox.Image(e.exePath())
+	img, err := toolbox.Make(cmp.Or(e.o.Toolbox, e.exePath()))
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"time"
 
 	daemon "cutaway/07-daemon"
@@ -21,6 +22,8 @@ func Serve(ctx context.Context, o Options) error {
 			_ = l.Close()
 		}
 	}()
+	// An idle engine has a megabyte of objects, and Go's least heap would be full after two starts of containers.
+	debug.SetGCPercent(400)
 	o = withDefaults(o)
 	if err := os.MkdirAll(o.ExecRoot, 0o711); err != nil { // the usual socket is in it, and after a boot it is not there
 		return engineListen.About(err)

@@ -13,16 +13,17 @@ import (
 )
 
 // A Journal is a plan on disk: plan.json holds the list, written before its
-// first step is begun; journal holds a line for each change since. A line is
-// written before Do is called, so a step without a line was not begun. Steps
-// inside are the exception: nothing of them outlives the child, which reports them
-// some at a time, and their lines go with the next one that matters.
+// first step is begun; journal holds a line for each change since. The line of a
+// step that begins is written before Do is called, so a step without a line was not
+// begun. The others go with the next of those: to undo a step that was begun and not
+// done, or is undone already, is no error. So do those of steps inside, of which
+// nothing outlives the child.
 //
 //	{"i":3,"state":"begun"}
 //	{"i":3,"state":"done","took":184000}
 type Journal struct {
 	lines *os.File
-	held  []byte // of steps inside
+	held  []byte // not written yet
 }
 
 // entry is one line of the journal.
@@ -120,10 +121,10 @@ func (j *Journal) note(p *Plan, it *Item) error {
 	if line, err := json.Marshal(entry{i, it.State, it.Took, it.Failure}); err == nil {
 		j.held = append(append(j.held, line...), '\n')
 	}
-	if it.Lane == Inside && i != len(p.Items)-1 {
-		return nil
+	if it.State == Begun && it.Lane != Inside || i == len(p.Items)-1 {
+		return j.write()
 	}
-	return j.write()
+	return nil
 }
 
 // write writes the lines that are held. What cannot be written goes with the next.

@@ -229,6 +229,36 @@ func doer(decl ast.Decl) (string, bool) {
 	return id.Name, ok && id.IsExported()
 }
 
+// reader is a step that keeps what the journal says when it is done.
+type reader struct {
+	note
+	journal string
+	said    *string
+}
+
+func (r reader) Do() error {
+	data, err := os.ReadFile(r.journal)
+	*r.said = string(data)
+	return err
+}
+
+func TestThatAStepBeginsIsWrittenBeforeItIsDone(t *testing.T) {
+	dir, log := t.TempDir(), &journalOf{}
+	f, err := os.Create(journalIn(dir))
+	require.NoError(t, err)
+	var first, second string
+	p := New("c")
+	p.Add(Root, reader{note{"a", log, nil}, journalIn(dir), &first}, reader{note{"b", log, nil}, journalIn(dir), &second})
+	p.journal = &Journal{lines: f}
+	require.NoError(t, runner(func(*Plan) error { return nil }).Run(p))
+	require.Equal(t, `{"i":0,"state":"begun"}`+"\n", first)
+	require.Regexp(t, `^{"i":0,"state":"begun"}\n{"i":0,"state":"done",.*}\n{"i":1,"state":"begun"}\n$`, second)
+	require.NoError(t, p.Close())
+	all, err := os.ReadFile(journalIn(dir))
+	require.NoError(t, err)
+	require.Regexp(t, `\n{"i":1,"state":"done",.*}\n$`, string(all))
+}
+
 func TestAStepThatCannotBeWrittenDownIsNotDone(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	require.NoError(t, err)

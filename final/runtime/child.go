@@ -26,10 +26,19 @@ func Child() int {
 		fmt.Fprintln(os.Stderr, "init is started by the engine, not by hand")
 		return 1
 	}
+	if nothing, err := waiting(orders); nothing && err == nil {
+		plan.Warm()
+	}
 	if err := plan.Perform(orders); err != nil {
 		return 1
 	}
 	return 0
+}
+
+// waiting tells whether there is nothing to read yet.
+func waiting(f *os.File) (bool, error) {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}}, 0)
+	return n == 0, err
 }
 
 // Exec is what to do for one more process in a running container.

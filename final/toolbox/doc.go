@@ -1,17 +1,16 @@
 // Package toolbox is the user land of the image cutaway/toolbox: a shell and the few commands that a lesson
-// needs, all of them in the engine's own binary.
+// needs, all of them in one binary: cutaway-toolbox, and the engine's own, too.
 //
 // # Model
 //
 // A multi-call binary, as busybox is one: the name under which the binary is called decides what it does.
 // The image holds one copy of it and a symbolic link for every name:
 //
-//	/bin/toolbox            the binary that the engine itself runs from
+//	/bin/toolbox            cutaway-toolbox, or what the engine itself runs from if that is not beside it
 //	/bin/sh    → toolbox    argv[0] is "sh": the shell
 //	/bin/ls    → toolbox    argv[0] is "ls": the applet ls
 //
-// So the first container needs no registry, no network and no download: the program that makes the container
-// is also what runs in it.
+// So the first container needs no registry, no network and no download.
 //
 // # Vocabulary
 //

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 
 	"cutaway/final/cli"
 	"cutaway/final/engine"
@@ -21,7 +22,7 @@ func main() { os.Exit(run(os.Args)) }
 // run is the one switch between the lives of the binary.
 func run(args []string) int {
 	switch {
-	case toolbox.Has(args[0]): // /bin/sh and the others of the image cutaway/toolbox are links to this binary
+	case toolbox.Has(args[0]): // /bin/sh and the others of the image cutaway/toolbox may be links to this binary
 		return toolbox.Run(args)
 	case len(args) == 2 && args[1] == "init": // the first life of a container's process, before its program
 		return runtime.Child()
@@ -35,6 +36,20 @@ func run(args []string) int {
 func serve(ctx context.Context, o cli.DaemonOptions) error {
 	return engine.Serve(ctx, engine.Options{
 		Hosts: o.Hosts, DataRoot: o.DataRoot, ExecRoot: o.ExecRoot, StorageDriver: o.StorageDriver, Ready: o.Ready,
+		Toolbox:    beside("cutaway-toolbox"),
 		Registries: engine.Registries{Insecure: o.Insecure, Mirrors: o.Mirrors, CertsDir: o.CertsDir},
 	})
+}
+
+// beside is the path of another binary in the directory of this one; "" if it is not there.
+func beside(name string) string {
+	exe, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	path := filepath.Join(filepath.Dir(exe), name)
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
 }

@@ -1,4 +1,6 @@
-package toolbox
+// Package image makes the image cutaway/toolbox, which needs no registry and no download: of a binary that holds
+// the toolbox, and of what it knows of it.
+package image
 
 import (
 	"archive/tar"
@@ -12,19 +14,21 @@ import (
 	"sync"
 	"time"
 
+	"cutaway/final/toolbox"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// Path is the default PATH of the image: Docker's own default.
-const Path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+// path is the default PATH of the image: Docker's own default.
+const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// Image makes the image cutaway/toolbox of one uncompressed layer: the binary exe as /bin/toolbox, a link for
-// every applet, and the few files that a root file system needs. The same binary gives the same digests, for
-// no time of the clock is in it. Nothing is read before the image is; exe must stay as it is until then.
-func Image(exe string) (v1.Image, error) {
+// Make makes the image of one uncompressed layer: the binary exe as /bin/toolbox, a link for every applet, and
+// the few files that a root file system needs. The same binary gives the same digests, for no time of the clock
+// is in it. Nothing is read before the image is; exe must stay as it is until then.
+func Make(exe string) (v1.Image, error) {
 	if _, err := os.Stat(exe); err != nil {
 		return nil, err
 	}
@@ -32,7 +36,7 @@ func Image(exe string) (v1.Image, error) {
 	base := mutate.MediaType(mutate.ConfigMediaType(empty.Image, types.OCIConfigJSON), types.OCIManifestSchema1)
 	img, err := mutate.Append(base, mutate.Addendum{
 		Layer:   newLayer(exe),
-		History: v1.History{Created: created, CreatedBy: "cutaway daemon", Comment: "made of the engine's own binary"},
+		History: v1.History{Created: created, CreatedBy: "cutaway daemon", Comment: "made of a binary of the engine's own"},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("append the layer of %q: %w", exe, err)
@@ -43,7 +47,7 @@ func Image(exe string) (v1.Image, error) {
 	}
 	config = config.DeepCopy()
 	config.Created, config.OS, config.Architecture = created, "linux", runtime.GOARCH
-	config.Config = v1.Config{Cmd: []string{"sh"}, Env: []string{"PATH=" + Path}}
+	config.Config = v1.Config{Cmd: []string{"sh"}, Env: []string{"PATH=" + path}}
 	return mutate.ConfigFile(img, config)
 }
 
@@ -150,7 +154,7 @@ func writeTree(w *tar.Writer, exe string) error {
 		add(tar.Header{Typeflag: tar.TypeReg, Name: "etc/" + etc.name, Mode: 0o644, Size: int64(len(etc.content))}, strings.NewReader(etc.content))
 	}
 	add(tar.Header{Typeflag: tar.TypeReg, Name: "bin/toolbox", Mode: 0o755, Size: info.Size()}, binary)
-	for _, name := range Applets() {
+	for _, name := range toolbox.Applets() {
 		add(tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + name, Linkname: "toolbox", Mode: 0o777}, nil)
 	}
 	add(tar.Header{Typeflag: tar.TypeSymlink, Name: "usr/bin/env", Linkname: "../../bin/toolbox", Mode: 0o777}, nil)

@@ -1,4 +1,4 @@
-package toolbox
+package image
 
 import (
 	"archive/tar"
@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"cutaway/final/toolbox"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
@@ -24,13 +26,13 @@ func writeExe(t *testing.T) (path string, content []byte) {
 
 func TestImageIsValidAndTheSameEveryTime(t *testing.T) {
 	exe, _ := writeExe(t)
-	img, err := Image(exe)
+	img, err := Make(exe)
 	require.NoError(t, err)
 	require.NoError(t, validate.Image(img, validate.Fast)) // digests, sizes and media types agree; in full it wants gzip
 	first, err := img.Digest()
 	require.NoError(t, err)
 
-	again, err := Image(exe)
+	again, err := Make(exe)
 	require.NoError(t, err)
 	second, err := again.Digest()
 	require.NoError(t, err)
@@ -42,12 +44,12 @@ func TestImageIsValidAndTheSameEveryTime(t *testing.T) {
 	config, err := img.ConfigFile()
 	require.NoError(t, err)
 	require.Equal(t, []string{"sh"}, config.Config.Cmd)
-	require.Equal(t, []string{"PATH=" + Path}, config.Config.Env)
+	require.Equal(t, []string{"PATH=" + path}, config.Config.Env)
 }
 
 func TestImageHoldsTheBinaryAndALinkForEveryApplet(t *testing.T) {
 	exe, content := writeExe(t)
-	img, err := Image(exe)
+	img, err := Make(exe)
 	require.NoError(t, err)
 	layers, err := img.Layers()
 	require.NoError(t, err)
@@ -76,7 +78,7 @@ func TestImageHoldsTheBinaryAndALinkForEveryApplet(t *testing.T) {
 	digest, err := layers[0].Digest()
 	require.NoError(t, err)
 	require.Equal(t, digest.Hex, hex.EncodeToString(hash.Sum(nil)))
-	for _, name := range Applets() {
+	for _, name := range toolbox.Applets() {
 		require.Equal(t, "toolbox", entries["bin/"+name].Linkname)
 	}
 	for _, dir := range []string{"proc/", "sys/", "dev/", "tmp/", "root/"} {
@@ -86,7 +88,7 @@ func TestImageHoldsTheBinaryAndALinkForEveryApplet(t *testing.T) {
 }
 
 func TestImageSaysWhyThereIsNone(t *testing.T) {
-	_, err := Image(filepath.Join(t.TempDir(), "nosuch"))
+	_, err := Make(filepath.Join(t.TempDir(), "nosuch"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
