@@ -7,6 +7,6 @@
 . chapters/scripts/engine.bash
 try 'cutaway run --name web -m 64m cutaway/toolbox hostname'
 try 'cutaway explain web | grep -A 5 chroot.Pivot'
-try 'cutaway explain --json web | jq -r ".[] | select(.lane == \"wire\").step"'
+try 'cutaway explain --json web | jq -r ".[] | select(.lane == \"wire\" or .lane == \"cable\").step"'
 try 'cutaway run --name late --user nobody2 cutaway/toolbox hostname'
 try 'cutaway explain late | grep -A 7 "✗"'
