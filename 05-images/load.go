@@ -61,8 +61,8 @@ func (s *Store) Load(r io.Reader, o LoadOptions) (loaded []Image, err error) {
 		img.Names = a.Names
 		loaded = append(loaded, img)
 	}
-	if len(loaded) == 0 && o.Platform.OS != "" {
-		err = fmt.Errorf("%w: the archive has none for %s", ErrNotFound, o.Platform)
+	if len(loaded) == 0 {
+		err = fmt.Errorf("%w: the archive has none for %s", ErrNotFound, orHost(o.Platform))
 	}
 	return loaded, err
 }
