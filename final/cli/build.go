@@ -87,6 +87,10 @@ func (a *app) build(ctx context.Context, f buildFlags, path string) error {
 	if f.quiet {
 		f.query.Set("q", "1")
 	}
+	auths, err := allCredentials()
+	if err != nil {
+		return err
+	}
 	tar, dockerfile, err := a.buildContext(f, path)
 	if err != nil {
 		return err
@@ -94,7 +98,7 @@ func (a *app) build(ctx context.Context, f buildFlags, path string) error {
 	defer tar.Close()
 	set(f.query, "dockerfile", dockerfile)
 	sent := &counting{Reader: tar}
-	answer, err := a.send(ctx, call{method: "POST", path: "/build", query: f.query, body: sent})
+	answer, err := a.send(ctx, call{method: "POST", path: "/build", query: f.query, body: sent, auths: auths})
 	if ours, ok := errors.AsType[*sendError](err); ok {
 		return ours.error // without net/http's "Post …"
 	}

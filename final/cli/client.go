@@ -100,6 +100,7 @@ type call struct {
 	query  url.Values
 	body   any    // marshalled to JSON, or an io.Reader with a tar archive; nil for none
 	auth   string // credentials for a registry, see credentials; "" for none
+	auths  string // the same for a build, see allCredentials
 }
 
 func (c *client) request(ctx context.Context, what call) (*http.Request, error) {
@@ -122,6 +123,9 @@ func (c *client) request(ctx context.Context, what call) (*http.Request, error) 
 	}
 	if what.auth != "" {
 		r.Header.Set(registry.AuthHeader, what.auth)
+	}
+	if what.auths != "" {
+		r.Header.Set("X-Registry-Config", what.auths)
 	}
 	return r, nil
 }

@@ -3,6 +3,8 @@ package cli
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -64,6 +66,22 @@ func credentials(image string) (string, error) {
 		return "", nil
 	}
 	return authconfig.Encode(forEngine(have))
+}
+
+// allCredentials is the header for builds, which may need any registry: all that docker has. What a credential helper
+// does not tell is missing, as in docker; a build may do without.
+func allCredentials() (string, error) {
+	file, err := dockerConfig()
+	if err != nil {
+		return "", err
+	}
+	all := map[string]registry.AuthConfig{}
+	known, _ := file.GetAllCredentials()
+	for server, auth := range known {
+		all[server] = forEngine(auth)
+	}
+	data, err := json.Marshal(all)
+	return base64.URLEncoding.EncodeToString(data), err
 }
 
 // forEngine is what docker's file has, as the API has it.
