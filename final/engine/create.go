@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -50,7 +51,17 @@ func (e *Engine) Create(_ context.Context, req daemon.CreateRequest) (container.
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.containers[r.ID] = c
-	return container.CreateResponse{ID: r.ID, Warnings: []string{}}, nil
+	return container.CreateResponse{ID: r.ID, Warnings: foreign(img, req.Platform)}, nil
+}
+
+// foreign warns of an image for another kind of processor, unless it was asked for.
+func foreign(img images.Image, asked string) []string {
+	host := images.HostPlatform()
+	if asked != "" || img.Config.Architecture == host.Architecture {
+		return []string{}
+	}
+	return []string{fmt.Sprintf("The requested image's platform (%s) does not match the detected host platform (%s) and no specific platform was requested",
+		img.Config.Platform(), host)}
 }
 
 // imageFor finds an image, in the platform that was asked for ("": whatever it is for).
