@@ -62,8 +62,10 @@ func TestContainersOfEveryStorageDriver(t *testing.T) {
 			within(t, id, "[ -e /d/b ]")
 			cutaway(t, "rm", "-f", id)
 
+			before := devices(t, dir)
 			id = cutaway(t, "run", "-d", image, "sh", "-c", "sleep 1000; true")
 			sameByHand(t, id)
+			require.Eventually(t, func() bool { return devices(t, dir) == before }, patience, 20*time.Millisecond, "the script left its device")
 			cutaway(t, "start", id) // it still can be
 			within(t, id, "true")
 			script := cutaway(t, "explain", "--script", id)
