@@ -92,8 +92,15 @@ func (g Group) Stats() (Stats, error) {
 // OOMKills counts the processes that the kernel has killed because the group
 // was out of memory (v1: since Linux 4.13).
 func (g Group) OOMKills() (uint64, error) {
-	_, err := g.file("memory.events", "memory.oom_control")
-	return g.count("memory.events", "memory.oom_control")["oom_kill"], err
+	file, err := g.file("memory.events", "memory.oom_control")
+	if err != nil {
+		return 0, err
+	}
+	keys, err := readKeys(file)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(keys["oom_kill"], 10, 64)
 }
 
 // count reads the files of these names, in whichever hierarchy they are, as keys

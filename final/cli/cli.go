@@ -26,7 +26,7 @@ type Options struct {
 // status: see the package documentation. Errors are printed.
 func Run(args []string, o Options) int {
 	a := &app{Options: o, client: newClient(), in: os.Stdin, out: os.Stdout, err: os.Stderr}
-	root := a.root()
+	root := a.root(args)
 	root.SetArgs(args)
 	return a.status(root.ExecuteContext(context.Background()))
 }
@@ -40,19 +40,32 @@ type app struct {
 	err io.Writer
 }
 
-// root lists all commands.
-func (a *app) root() *cobra.Command {
-	root := group("cutaway", "A container engine that you can see through",
-		a.runCommand(), a.createCommand(), a.startCommand(), a.attachCommand(), a.execCommand(),
-		a.psCommand(), a.logsCommand(), a.inspectCommand(), a.portCommand(), a.explainCommand(),
-		a.stopCommand(), a.restartCommand(), a.killCommand(), a.removeCommand(), a.waitCommand(), a.renameCommand(),
-		a.pauseCommand(), a.unpauseCommand(),
-		a.imagesCommand(), a.buildCommand(), a.pullCommand(), a.pushCommand(), a.removeImageCommand(), a.tagCommand(), a.historyCommand(),
-		a.saveCommand(), a.loadCommand(), a.exportCommand(), a.importCommand(), a.commitCommand(), a.diffCommand(),
-		a.loginCommand(), a.logoutCommand(),
-		a.infoCommand(), a.versionCommand(), a.doctorCommand(), a.daemonCommand(),
-	)
-	root.AddCommand(a.groupCommands()...)
+// commands is the table of all, by name.
+func (a *app) commands() map[string]func() *cobra.Command {
+	return map[string]func() *cobra.Command{
+		"run": a.runCommand, "create": a.createCommand, "start": a.startCommand, "attach": a.attachCommand, "exec": a.execCommand,
+		"ps": a.psCommand, "logs": a.logsCommand, "inspect": a.inspectCommand, "port": a.portCommand, "explain": a.explainCommand,
+		"stop": a.stopCommand, "restart": a.restartCommand, "kill": a.killCommand, "rm": a.removeCommand, "wait": a.waitCommand,
+		"rename": a.renameCommand, "pause": a.pauseCommand, "unpause": a.unpauseCommand,
+		"images": a.imagesCommand, "build": a.buildCommand, "pull": a.pullCommand, "push": a.pushCommand, "rmi": a.removeImageCommand,
+		"tag": a.tagCommand, "history": a.historyCommand, "save": a.saveCommand, "load": a.loadCommand, "export": a.exportCommand,
+		"import": a.importCommand, "commit": a.commitCommand, "diff": a.diffCommand, "login": a.loginCommand, "logout": a.logoutCommand,
+		"info": a.infoCommand, "version": a.versionCommand, "doctor": a.doctorCommand, "daemon": a.daemonCommand,
+		"container": a.containerCommand, "image": a.imageCommand, "system": a.systemCommand,
+	}
+}
+
+// root is the tree of commands. If the first word is one, only that is made: all of them with their flags would
+// cost each call a millisecond.
+func (a *app) root(args []string) *cobra.Command {
+	root := group("cutaway", "A container engine that you can see through")
+	all := a.commands()
+	if len(args) > 0 && all[args[0]] != nil {
+		all = map[string]func() *cobra.Command{args[0]: all[args[0]]}
+	}
+	for _, c := range all {
+		root.AddCommand(c())
+	}
 	root.SilenceErrors = true // Run prints them
 	root.SilenceUsage = true
 	root.CompletionOptions.DisableDefaultCmd = true

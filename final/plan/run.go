@@ -43,7 +43,7 @@ func (r *Runner) host(p *Plan, cable *errgroup.Group) error {
 	if r.Before != nil {
 		return r.inTurn(p)
 	}
-	return sideBySide([]Lane{Wire, Limits, Root, Process}, func(lane Lane) error { // the longest first
+	return sideBySide([]Lane{Limits, Wire, Root, Process}, func(lane Lane) error { // the longest first
 		err := p.doLane(lane)
 		if lane == Wire && err == nil {
 			cable.Go(func() error { return p.doLane(Cable) })
