@@ -97,10 +97,8 @@ func (g Group) OOMKills() (uint64, error) {
 		return 0, err
 	}
 	keys, err := readKeys(file)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseUint(keys["oom_kill"], 10, 64)
+	n, _ := strconv.ParseUint(keys["oom_kill"], 10, 64) // without keys there is an error already
+	return n, err
 }
 
 // count reads the files of these names, in whichever hierarchy they are, as keys
