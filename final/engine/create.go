@@ -111,8 +111,8 @@ func (e *Engine) discard(c *Container) error {
 	if err := os.Remove(recordIn(c.dir)); err != nil && !missing(err) {
 		return err
 	}
-	var bundle errgroup.Group
-	bundle.Go(func() error { return os.RemoveAll(c.bundle) })
+	var own errgroup.Group
+	own.Go(func() error { return errors.Join(os.RemoveAll(c.bundle), os.RemoveAll(c.dir)) })
 	err := e.layers.Remove(c.record.ID)
 	if errors.Is(err, unionfs.ErrNotFound) {
 		err = nil
@@ -120,7 +120,7 @@ func (e *Engine) discard(c *Container) error {
 	for _, v := range c.record.Nameless {
 		err = errors.Join(err, e.volumes.Remove(v))
 	}
-	return errors.Join(err, bundle.Wait(), os.RemoveAll(c.dir))
+	return errors.Join(err, own.Wait())
 }
 
 // hostname is what a container is called inside if nobody says: on somebody
