@@ -8,6 +8,7 @@ import (
 	"time"
 
 	daemon "cutaway/07-daemon"
+	"cutaway/final/plan"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/stretchr/testify/require"
@@ -73,6 +74,18 @@ func TestAStoppedContainerStartsAgainWithItsFiles(t *testing.T) {
 		log.Write(line.Data)
 	}
 	require.Equal(t, []string{"1", "2"}, strings.Fields(log.String()))
+}
+
+func TestSysctlsAreAboutTheLinksThatAreThere(t *testing.T) {
+	const key = "net.ipv4.conf.eth0.log_martians"
+	req := request("cat", "/proc/sys/"+strings.ReplaceAll(key, ".", "/"))
+	req.HostConfig.Sysctls = map[string]string{key: "1"}
+	w := open(t)
+	out := w.run(req, "")
+	require.Equal(t, "1\n", out.stdout)
+	c, err := w.find(out.id)
+	require.NoError(t, err)
+	require.Empty(t, c.currentPlan().Of(plan.Cable), "the child must not be able to be faster")
 }
 
 func TestExecJoinsTheContainer(t *testing.T) {
