@@ -3,10 +3,13 @@ package images_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"testing/iotest"
 
@@ -17,6 +20,24 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/ulikunitz/xz"
 )
+
+// A short stream whose header asks for 4 GB (xz-file-format.txt, 5.3.1).
+func TestAStreamThatWantsTooMuchMemoryIsRefused(t *testing.T) {
+	var buf bytes.Buffer
+	w, err := xz.NewWriter(&buf)
+	require.NoError(t, err)
+	_, err = w.Write([]byte("hello"))
+	require.NoError(t, errors.Join(err, w.Close()))
+	bomb := buf.Bytes()
+	bomb[16] = 40 // the size of the dictionary
+	binary.LittleEndian.PutUint32(bomb[20:], crc32.ChecksumIEEE(bomb[12:20]))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = images.Decompress(bytes.NewReader(bomb))
+	require.ErrorContains(t, err, "dictionary size exceeds max")
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(256<<20))
+}
 
 func TestAnImageIsMadeOnTopOfAnother(t *testing.T) {
 	dir, u := t.TempDir(), newTrees()

@@ -14,7 +14,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/klauspost/readahead"
-	"github.com/ulikunitz/xz"
+	"github.com/xi2/xz"
 )
 
 // Unpacker keeps unpacked layers. Apply unpacks a tar on top of parent ("" for
@@ -92,6 +92,11 @@ func (v *verified) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// mostMemory is how many bytes of what has been a stream may refer back to; what
+// wants more is refused. "xz -9" wants 64 MB, "zstd --long" 128 MB, and a hostile
+// header of 12 bytes 4 GB, at which Go gives up the whole process.
+const mostMemory = 128 << 20
+
 // Decompress recognises how a stream is packed by its first bytes, as Docker
 // does: media types and names are not always true. What is in none of gzip,
 // zstd, bzip2 and xz comes as it is.
@@ -105,7 +110,7 @@ func Decompress(r io.Reader) (io.ReadCloser, error) {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}): // RFC 1952
 		return gzip.NewReader(b)
 	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}): // RFC 8878
-		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
+		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(mostMemory))
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +118,7 @@ func Decompress(r io.Reader) (io.ReadCloser, error) {
 	case bytes.HasPrefix(magic, []byte("BZh")):
 		return io.NopCloser(bzip2.NewReader(b)), nil
 	case bytes.HasPrefix(magic, []byte{0xfd, '7', 'z', 'X', 'Z', 0}): // root file systems come as tar.xz
-		x, err := xz.NewReader(b)
+		x, err := xz.NewReader(b, mostMemory)
 		return io.NopCloser(x), err
 	}
 	return io.NopCloser(b), nil
