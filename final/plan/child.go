@@ -18,6 +18,7 @@ import (
 	cgroups "cutaway/03-cgroups"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // The parent and the child speak over one socket:
@@ -75,6 +76,7 @@ func (c Child) Brief(p *Plan) error {
 // leaves the last item failed.
 func (c Child) Command(p *Plan) error {
 	var last errgroup.Group
+	inside := p.Of(Inside)
 	if c.Before == nil {
 		if err := c.let(); err != nil {
 			return err
@@ -82,11 +84,10 @@ func (c Child) Command(p *Plan) error {
 		last.Go(c.letLast)
 	}
 	reports := json.NewDecoder(c.Conn)
-	inside := p.Of(Inside)
 	for i, it := range inside {
 		if i == len(inside)-1 {
 			if err := last.Wait(); err != nil {
-				return err
+				return p.unlet(it, err)
 			}
 		}
 		if err := c.follow(p, it, reports); err != nil {
@@ -107,10 +108,20 @@ func (c Child) letLast() error {
 	return c.let()
 }
 
-// let is the byte for which the child waits.
+// unlet is the error of a start whose last step was not let: the cable's, or else
+// that of the step, since the child is gone.
+func (p *Plan) unlet(it *Item, err error) error {
+	if f := (*Failure)(nil); errors.As(err, &f) {
+		return err
+	}
+	p.finish(it, 0, err)
+	return it.Failure
+}
+
+// let is the byte for which the child waits. It cannot be sent to one that is gone.
 func (c Child) let() error {
 	if _, err := c.Conn.Write([]byte{'g'}); err != nil {
-		return fmt.Errorf("let the child go on: %w", err)
+		return fmt.Errorf("the child ended: %w", err)
 	}
 	return nil
 }
@@ -148,6 +159,9 @@ func (c Child) follow(p *Plan, it *Item, reports *json.Decoder) error {
 	var e entry
 	err := reports.Decode(&e)
 	last := it == p.Items[len(p.Items)-1]
+	if errors.Is(err, unix.ECONNRESET) && !last { // it left a byte unread that we had sent
+		err = io.EOF
+	}
 	switch {
 	case errors.Is(err, io.EOF) && last:
 		p.finish(it, time.Since(start), nil)

@@ -12,6 +12,7 @@ import (
 	"cutaway/final/volume"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // dialogue has a child and a parent talk over a connection.
@@ -62,6 +63,25 @@ func TestTheLastStepWaitsForTheCable(t *testing.T) {
 	require.NoError(t, c.Brief(p))
 	require.ErrorIs(t, c.Command(p), syscall.ENODEV)
 	require.NoDirExists(t, filepath.Join(dir, "z"))
+}
+
+func TestAChildThatIsGoneFailsTheLastStep(t *testing.T) {
+	p := New("c")
+	p.Add(Inside, volume.Directory{Path: "/never"}, volume.Directory{Path: "/never/either"})
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	ours, theirs := os.NewFile(uintptr(pair[0]), "ours"), os.NewFile(uintptr(pair[1]), "theirs")
+	defer ours.Close()
+	c := Child{Conn: ours, Connected: func() error {
+		_, err := theirs.WriteString(`{"i":0,"state":"done","took":1}` + "\n") // its only report
+		return errors.Join(err, theirs.Close())
+	}}
+	require.NoError(t, c.Brief(p))
+	var f *Failure
+	require.ErrorAs(t, c.Command(p), &f)
+	require.Equal(t, "volume.Directory", f.Step)
+	require.ErrorContains(t, f, "the child ended")
+	require.Equal(t, Failed, p.Items[1].State)
 }
 
 func TestAFailureInsideIsTheSameErrorOutside(t *testing.T) {

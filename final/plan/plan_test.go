@@ -110,6 +110,16 @@ func TestTheCableIsPluggedInWhileTheChildIsAtWork(t *testing.T) {
 	}
 }
 
+func TestTheErrorOfTheCableIsNotLostBehindTheChilds(t *testing.T) {
+	p := New("c")
+	p.Add(Wire, note{"wire", &journalOf{}, nil})
+	p.Add(Cable, note{"cable", &journalOf{}, syscall.EADDRINUSE})
+	r := Runner{Child: func(*Plan, func() error) error { return syscall.ENOENT }, Abort: func() {}}
+	err := r.Run(p)
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+	require.ErrorIs(t, err, syscall.ENOENT)
+}
+
 func TestAFailureUndoesWhatWasBegunLastFirst(t *testing.T) {
 	log := &journalOf{}
 	p := New("c")

@@ -31,7 +31,9 @@ func (r *Runner) Run(p *Plan) error {
 	}
 	if err != nil {
 		r.Abort()
-		_ = cable.Wait() // its error is this one, or came after it
+		if late := cable.Wait(); !errors.Is(err, late) {
+			err = errors.Join(err, late)
+		}
 		return errors.Join(err, p.Undo())
 	}
 	return nil

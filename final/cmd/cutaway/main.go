@@ -5,7 +5,10 @@ package main
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"cutaway/final/cli"
 	"cutaway/final/engine"
@@ -41,15 +44,24 @@ func serve(ctx context.Context, o cli.DaemonOptions) error {
 	})
 }
 
-// beside is the path of another binary in the directory of this one; "" if it is not there.
+// beside is the toolbox in the directory of this binary, if it is the same user's, if nobody else can have written
+// it (in /tmp anybody might put one there), and if it has the same commands. "" if not.
 func beside(name string) string {
 	exe, err := os.Executable()
 	if err != nil {
 		return ""
 	}
 	path := filepath.Join(filepath.Dir(exe), name)
-	if _, err := os.Stat(path); err != nil {
+	ours, err := os.Stat(exe)
+	info, theirErr := os.Lstat(path)
+	if err != nil || theirErr != nil || !info.Mode().IsRegular() || info.Mode()&0o022 != 0 || owner(info) != owner(ours) {
+		return ""
+	}
+	applets, err := (&exec.Cmd{Path: path, Args: []string{"toolbox"}}).Output()
+	if err != nil || string(applets) != strings.Join(toolbox.Applets(), "\n")+"\n" {
 		return ""
 	}
 	return path
 }
+
+func owner(info os.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
