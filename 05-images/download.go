@@ -150,19 +150,26 @@ func (d *download) wait() error {
 // blob was there and had the right digest: what was read before, nobody may keep.
 type follower struct {
 	*download
-	ctx context.Context
-	at  int64
+	ctx    context.Context
+	at     int64
+	closed error // from Close on
+}
+
+// Close ends a Read that waits.
+func (f *follower) Close() error {
+	f.set(func() { f.closed = os.ErrClosed })
+	return nil
 }
 
 // Read waits for the next bytes.
 func (f *follower) Read(p []byte) (int, error) {
 	f.mu.Lock()
-	for f.at >= f.ready && !f.done {
+	for f.at >= f.ready && !f.done && f.closed == nil {
 		f.changed.Wait()
 	}
-	file, ready, done, err := f.file, f.ready, f.done, f.err
+	file, ready, done, err := f.file, f.ready, f.done, errors.Join(f.ctx.Err(), f.closed, f.err)
 	f.mu.Unlock()
-	if err = errors.Join(f.ctx.Err(), err); err != nil {
+	if err != nil {
 		return 0, err
 	}
 	if f.at >= ready {

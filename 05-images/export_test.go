@@ -65,4 +65,4 @@ func ParseAndEnter(dir string, manifest, config []byte) (*Store, error) {
 }
 
 // UnpackFrom unpacks a layer that is read from blob.
-func UnpackFrom(l Layer, blob io.Reader, u Unpacker) error { return l.unpack(blob, u) }
+func UnpackFrom(l Layer, blob io.Reader, u Unpacker) error { return l.unpack(io.NopCloser(blob), u) }

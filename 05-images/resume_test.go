@@ -1,12 +1,15 @@
 package images_test
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -134,6 +137,38 @@ func TestASilentRegistryIsAskedAgain(t *testing.T) {
 	require.NotZero(t, registry.asked())
 }
 
+// TestATarThatIsBadIsNotWaitedFor has the one who decompresses ahead wait for
+// the registry when the unpacking fails.
+func TestATarThatIsBadIsNotWaitedFor(t *testing.T) {
+	srv, dir, u := newServer(t), t.TempDir(), newTrees()
+	u.gate = make(chan struct{})
+	blob := []byte(noise(1, 3<<20))
+	ref := srv.push(t, "web", imageOf(t, plainLayer(blob)))
+	srv.setMeddle(stall(blob))
+	s := openStore(t, dir)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := s.Pull(t.Context(), ref, images.PullOptions{Unpack: u})
+		ended <- err
+	}()
+	awaitHalf(t, dir, blob)
+	close(u.gate)
+	select {
+	case err := <-ended:
+		require.ErrorIs(t, err, tar.ErrHeader)
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "the pull waits for a registry of which it needs nothing more")
+	}
+	require.Eventually(t, func() bool {
+		stacks := make([]byte, 1<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		return !bytes.Contains(stacks, []byte("readahead.")) && !bytes.Contains(stacks, []byte("images.(*"))
+	}, patience, 5*time.Millisecond, "a goroutine is left")
+	require.NoError(t, s.Sweep(images.SweepOptions{}))
+	require.Zero(t, blobs(t, dir))
+	valid(t, dir)
+}
+
 // TestAKilledPullIsContinuedByTheNext has another process pull, and ends it by SIGKILL
 // in the middle of a layer.
 func TestAKilledPullIsContinuedByTheNext(t *testing.T) {
@@ -166,6 +201,8 @@ func TestAKilledPullIsContinuedByTheNext(t *testing.T) {
 	valid(t, dir)
 }
 
+const stalls = 2 << 20 // bytes
+
 // stall sends most of a blob, and no more.
 func stall(blob []byte) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
@@ -173,19 +210,19 @@ func stall(blob []byte) func(http.ResponseWriter, *http.Request) bool {
 			return false
 		}
 		w.Header().Set("Content-Length", strconv.Itoa(len(blob)))
-		_, _ = w.Write(blob[:2<<20])
+		_, _ = w.Write(blob[:stalls])
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 		return true
 	}
 }
 
-// awaitHalf waits until a part of the blob has arrived in the store.
+// awaitHalf waits until what stall sends of the blob has arrived in the store.
 func awaitHalf(t *testing.T, dir string, blob []byte) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		st, err := os.Stat(filepath.Join(dir, "ingest", digestOf(blob)[7:]))
-		return err == nil && st.Size() > 1<<20
+		return err == nil && st.Size() >= stalls
 	}, patience, 5*time.Millisecond)
 }
 

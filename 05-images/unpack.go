@@ -53,7 +53,7 @@ func (s *Store) unpackStored(l Layer, u Unpacker) error {
 // unpack reads a layer's blob, decompresses it, and lets u apply the tar. The
 // decompressing runs ahead of the hashing and the applying: it is the slower
 // for a large file, and the faster for many small ones.
-func (l Layer) unpack(blob io.Reader, u Unpacker) error {
+func (l Layer) unpack(blob io.ReadCloser, u Unpacker) error {
 	tar, err := Decompress(blob)
 	if err == nil {
 		tar, err = readahead.NewReadCloserSize(tar, 16, pipeSize) // pieces that stay in a processor's cache
@@ -61,7 +61,8 @@ func (l Layer) unpack(blob io.Reader, u Unpacker) error {
 	if err != nil {
 		return fmt.Errorf("unpack layer %s: %w", short(l.Digest), err)
 	}
-	defer tar.Close() // nobody reads from blob any more
+	defer tar.Close()  // waits until nobody reads from blob any more
+	defer blob.Close() // comes first, for who reads ahead may be waiting for a registry
 	checked := &verified{tar, l, sha256.New()}
 	if _, err = u.Apply(l.ChainID, l.parent, checked); err == nil {
 		_, err = io.Copy(io.Discard, checked) // nothing is left, if Apply kept its promise
