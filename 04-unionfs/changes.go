@@ -32,6 +32,9 @@ func (k Kind) String() string { return string("CAD"[k%3]) }
 type Change struct {
 	Kind Kind
 	Path string // absolute in the layer's root: "/etc/hosts"
+
+	Mode, UID, GID uint32 // of the file now, as in stat(2); 0 of one that was deleted
+	Size           int64  // in bytes
 }
 
 // Changes returns what the layer id changes, in the order of a directory walk. A directory counts as modified when something in it changed.
@@ -47,7 +50,10 @@ func (s *Store) Changes(id string) (all []Change, err error) {
 					return err
 				}
 				all = append(all, gone...)
+			case n.Kind == Deleted:
+				all = append(all, n.Change)
 			default:
+				n.Mode, n.UID, n.GID, n.Size = n.st.Mode, n.st.Uid, n.st.Gid, n.st.Size
 				all = append(all, n.Change)
 			}
 		}
@@ -159,7 +165,7 @@ func unionNodes(diff []node, lowers []string) []node {
 		}
 		nodes = append(nodes, n)
 		if n.isDir() && isOpaque(n.file) {
-			n.Change = Change{Deleted, path.Join(n.Path, opaqueName)}
+			n.Change = Change{Kind: Deleted, Path: path.Join(n.Path, opaqueName)}
 			nodes = append(nodes, n)
 		}
 	}
@@ -195,7 +201,7 @@ func treeNodes(was, now []node) []node {
 	}
 	for _, n := range was {
 		if _, still := cur[n.Path]; !still && cur[path.Dir(n.Path)].isDir() {
-			add(node{Change: Change{Deleted, n.Path}})
+			add(node{Change: Change{Kind: Deleted, Path: n.Path}})
 		}
 	}
 	return slices.SortedFunc(maps.Values(changed), func(a, b node) int { return byWalk(a.Path, b.Path) })
@@ -240,7 +246,7 @@ func (c comparison) hidden(dir string) (gone []Change, err error) {
 			continue
 		}
 		if lstat(own.file, &own.st) != nil {
-			gone = append(gone, Change{Deleted, n.Path})
+			gone = append(gone, Change{Kind: Deleted, Path: n.Path})
 		} else if own.isDir() && !isOpaque(own.file) {
 			deeper, derr := c.hidden(n.Path)
 			gone, err = append(gone, deeper...), errors.Join(err, derr)

@@ -64,7 +64,7 @@ func shown(layers []string, dir string) (nodes []node, err error) {
 			return nil, err
 		}
 		for _, e := range entries {
-			n := node{Change: Change{Added, path.Join(dir, e.Name())}, file: filepath.Join(d.file, e.Name())}
+			n := node{Change: Change{Kind: Added, Path: path.Join(dir, e.Name())}, file: filepath.Join(d.file, e.Name())}
 			if seen[n.Path] {
 				continue
 			}
@@ -98,7 +98,7 @@ func walk(layers []string, dir string) ([]node, error) {
 
 // scan lists what is at file, and below it if that is a directory.
 func scan(file string) (nodes []node, err error) {
-	n := node{Change: Change{Added, "/"}, file: file}
+	n := node{Change: Change{Kind: Added, Path: "/"}, file: file}
 	if err = lstat(file, &n.st); err == nil && n.isDir() {
 		nodes, err = walk([]string{file}, "/")
 	}

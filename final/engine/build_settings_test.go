@@ -2,9 +2,12 @@ package engine
 
 import (
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	unionfs "cutaway/04-unionfs"
 	daemon "cutaway/07-daemon"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -124,6 +127,56 @@ RUN chmod 700 /etc && echo h > /etc/mine
 	})
 	require.Equal(t, []string{"/etc drwx------ 0:0", "/etc/mine -rw-r--r-- 0:0 h\n"}, w.tree(b.id, "etc"))
 	require.Contains(t, w.build(f, daemon.BuildOptions{NoCache: true}).out, "\n2\n", "a cache stays for the next build")
+}
+
+// What diff shows and what commit keeps is the same: all that the command did, and nothing that the start did.
+func TestDiffAndCommitAgreeOnPlacesToMountAt(t *testing.T) {
+	w := open(t)
+	link := "/etc drwxr-xr-x 0:0, /etc/resolv.conf Lrwxrwxrwx 0:0 -> ../run/x/stub.conf"
+	for _, row := range []struct{ copied, command, changes, tree string }{
+		{"file", "chmod 700 /etc", "C /etc", "/etc drwx------ 0:0, /etc/one -rw-r--r-- 0:0 1"},
+		{"file", "true", "", "/etc drwxr-xr-x 0:0, /etc/one -rw-r--r-- 0:0 1"},
+		{"", "chmod 700 /etc", "A /etc", "/etc drwx------ 0:0"},
+		{"", "chown 5:6 /etc", "A /etc", "/etc drwxr-xr-x 5:6"},
+		{"", "echo -n h > /etc/mine", "A /etc, A /etc/mine", "/etc drwxr-xr-x 0:0, /etc/mine -rw-r--r-- 0:0 h"},
+		{"", "true", "", ""},
+		{"link", "true", "", link},
+		{"link", "chmod 700 /run/x", "A /run, A /run/x", link + ", /run drwxr-xr-x 0:0, /run/x drwx------ 0:0"},
+	} {
+		dockerfile := "FROM cutaway/toolbox AS box\nFROM scratch\nCOPY --from=box /bin /bin\n"
+		if row.copied != "" {
+			dockerfile += "COPY " + row.copied + " /etc/\n"
+		}
+		b, _ := w.must(files{"Dockerfile": dockerfile, "file/one": "1", "link/resolv.conf": "->../run/x/stub.conf"}, daemon.BuildOptions{})
+		id := w.ran(b.id, "/bin/sh", "-c", row.command).id
+		require.Equal(t, row.changes, w.changed(id), row)
+		image, err := w.Commit(w.ctx(), daemon.CommitOptions{Ref: id})
+		require.NoError(t, err)
+		tree := slices.DeleteFunc(w.tree(image, "."), func(line string) bool { return line[0] != '/' || strings.HasPrefix(line, "/bin") })
+		require.Equal(t, row.tree, strings.Join(tree, ", "), row)
+	}
+}
+
+// changed is what diff shows of a container.
+func (w *world) changed(id string) string {
+	w.t.Helper()
+	changes, err := w.Changes(w.ctx(), id)
+	require.NoError(w.t, err)
+	var list []string
+	for _, c := range changes {
+		list = append(list, unionfs.Kind(c.Kind).String()+" "+c.Path)
+	}
+	return strings.Join(list, ", ")
+}
+
+func TestDiffShowsAllWhenTheImageIsGone(t *testing.T) {
+	w := open(t)
+	b, _ := w.must(files{"Dockerfile": "FROM cutaway/toolbox AS box\nFROM scratch\nCOPY --from=box /bin /bin\n"}, daemon.BuildOptions{})
+	id := w.ran(b.id, "true").id
+	require.Empty(t, w.changed(id))
+	_, err := imageStore{w.Engine}.Remove(w.ctx(), b.id, daemon.ImageRemoveOptions{Force: true})
+	require.NoError(t, err)
+	require.Contains(t, w.changed(id), "A /dev")
 }
 
 func TestMistakesAreToldWithTheirLine(t *testing.T) {

@@ -78,7 +78,9 @@ func authFor(all map[string]registry.AuthConfig, domain string) registry.AuthCon
 }
 
 // View mounts an image read-only.
-func (e *Engine) View(id string) (build.View, error) {
+func (b *builder) View(id string) (build.View, error) { return b.view(id) }
+
+func (e *Engine) view(id string) (build.View, error) {
 	dir, err := os.MkdirTemp(e.exec("builds"), "view-")
 	if err != nil {
 		return build.View{}, err
@@ -111,7 +113,7 @@ func (e *Engine) unview(dir string) error {
 // layer has them where links there lead, as any other tool will unpack them.
 func (b *builder) Store(ctx context.Context, d build.Draft) (img build.Image, err error) {
 	if d.Files == nil {
-		return b.commit(d, "", stubs{})
+		return b.commit(d, "", nil)
 	}
 	below, err := b.below(d)
 	if err != nil {
@@ -122,7 +124,7 @@ func (b *builder) Store(ctx context.Context, d build.Draft) (img build.Image, er
 		return img, err
 	}
 	defer func() { err = errors.Join(err, b.layers.Remove(id)) }()
-	return b.commit(d, id, stubs{})
+	return b.commit(d, id, nil)
 }
 
 // below is the image that a draft stands on.

@@ -4,60 +4,100 @@ import (
 	"archive/tar"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"slices"
 	"strings"
-	"syscall"
 
 	unionfs "cutaway/04-unionfs"
 
 	"github.com/moby/moby/api/types/container"
+	"golang.org/x/sys/unix"
+)
+
+// stubs are the places that a start makes in an image that lacks them, to mount
+// something there, and the directories that get them, by path, each as it looks
+// then. They belong to the container, not to what its command did: an image of
+// it must not have them.
+type stubs map[string]look
+
+// look is what tells whether somebody meant to change a file.
+type look struct{ mode, uid, gid uint32 }
+
+// What rootfs.Mount makes.
+var (
+	newDir  = look{mode: unix.S_IFDIR | 0o755}
+	newFile = look{mode: unix.S_IFREG | 0o644}
 )
 
 // alwaysMounted is what every container has mounted, and so needs a place for.
-var alwaysMounted = []string{"dev", "proc", "sys", "etc/hostname", "etc/hosts", "etc/resolv.conf"}
-
-// stubs are the places that a start makes in an image that lacks them, to mount
-// something there. They belong to the container, not to what its command did:
-// an image of it must not have them.
-type stubs struct {
-	made  map[string]bool   // by name in the archive, without slashes at the ends
-	grown map[string]*owner // directories that were there, and only got them
+var alwaysMounted = stubs{
+	"/dev": newDir, "/proc": newDir, "/sys": newDir,
+	"/etc/hostname": newFile, "/etc/hosts": newFile, "/etc/resolv.conf": newFile,
 }
 
-// owner is what tells whether somebody meant to change a directory.
-type owner struct{ mode, uid, gid int64 }
-
 // stubsIn finds out which places a start will make in an image; more are those
-// besides the ones of all containers.
+// besides the ones of all containers, all directories.
 func (e *Engine) stubsIn(image string, more ...string) (s stubs, err error) {
-	view, err := e.View(image)
+	view, err := e.view(image)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, view.Close()) }()
-	root, err := os.OpenRoot(view.Dir)
-	if err != nil {
-		return s, err
+	places := maps.Clone(alwaysMounted)
+	for _, place := range more {
+		places[place] = newDir
 	}
-	defer root.Close()
-	s = stubs{made: map[string]bool{}, grown: map[string]*owner{}}
-	for _, place := range slices.Concat(alwaysMounted, more) {
-		dir := "."
-		for part := range strings.SplitSeq(strings.Trim(place, "/"), "/") {
-			name := path.Join(dir, part)
-			if _, err := root.Lstat(name); err != nil {
-				s.made[name] = true
-				if info, err := root.Lstat(dir); err == nil && dir != "." {
-					st, _ := info.Sys().(*syscall.Stat_t)
-					s.grown[dir] = &owner{int64(st.Mode & 0o7777), int64(st.Uid), int64(st.Gid)}
-				}
+	s = stubs{}
+	for place, is := range places {
+		err = errors.Join(err, s.find(view.Dir, place, is))
+	}
+	return s, err
+}
+
+// maxLinks is how many links the way to a place may have (path_resolution(7)).
+const maxLinks = 40
+
+// find adds what a mount at a place makes in root, which nobody changes: where
+// links lead, as rootfs.Mount does it.
+func (s stubs) find(root, place string, is look) error {
+	dir, links := "/", 0
+	for rest := strings.Split(place, "/"); len(rest) > 0; {
+		name := path.Join(dir, rest[0]) // no link is left in dir, so ".." is what it seems to be
+		rest = rest[1:]
+		var st unix.Stat_t
+		switch err := unix.Lstat(root+name, &st); {
+		case errors.Is(err, unix.ENOENT):
+			if dir != "/" && unix.Lstat(root+dir, &st) == nil {
+				s[dir] = look{st.Mode, st.Uid, st.Gid}
 			}
-			dir = name
+			if s[name] = newDir; len(rest) == 0 {
+				s[name] = is
+			}
+		case errors.Is(err, unix.ENOTDIR):
+			return nil // and no start can make anything
+		case err != nil:
+			return &os.PathError{Op: "lstat", Path: root + name, Err: err}
+		case st.Mode&unix.S_IFMT == unix.S_IFLNK:
+			target, err := os.Readlink(root + name)
+			if links++; err != nil || links > maxLinks {
+				return err
+			}
+			if rest = append(strings.Split(target, "/"), rest...); path.IsAbs(target) {
+				dir = "/"
+			}
+			continue
 		}
+		dir = name
 	}
-	return s, nil
+	return nil
+}
+
+// has tells whether a change shows nothing but a stub.
+func (s stubs) has(c unionfs.Change) bool {
+	was, ok := s[c.Path]
+	return ok && was == look{c.Mode, c.UID, c.GID} && (c.Size == 0 || was.mode&unix.S_IFMT == unix.S_IFDIR)
 }
 
 // shown leaves out what is a change only for the stubs.
@@ -65,7 +105,7 @@ func (s stubs) shown(all []unionfs.Change) []container.FilesystemChange {
 	list := []container.FilesystemChange{}
 	for _, c := range slices.Backward(all) { // what is in a directory comes before it
 		holds := len(list) > 0 && strings.HasPrefix(list[len(list)-1].Path, c.Path+"/")
-		if name := c.Path[1:]; holds || !s.made[name] && s.grown[name] == nil {
+		if holds || !s.has(c) {
 			list = append(list, container.FilesystemChange{Kind: container.ChangeType(c.Kind), Path: c.Path})
 		}
 	}
@@ -77,7 +117,7 @@ func (s stubs) shown(all []unionfs.Change) []container.FilesystemChange {
 // something was put into them.
 func (e *Engine) changes(id string, places stubs) (io.ReadCloser, error) {
 	layer, err := e.layers.Diff(id)
-	if err != nil || len(places.made) == 0 {
+	if err != nil || len(places) == 0 {
 		return layer, err
 	}
 	r, w := io.Pipe()
@@ -98,14 +138,14 @@ func (s stubs) copy(out *tar.Writer, in *tar.Reader) error {
 			return err
 		}
 		held = slices.DeleteFunc(held, func(dir *tar.Header) bool { return !strings.HasPrefix(h.Name, dir.Name) })
-		if s.holds(h) {
+		if s.has(entry(h)) {
 			if h.Typeflag == tar.TypeDir {
 				held = append(held, h)
 			}
 			continue
 		}
-		for _, entry := range append(held, h) {
-			if err := out.WriteHeader(entry); err != nil {
+		for _, h := range append(held, h) {
+			if err := out.WriteHeader(h); err != nil {
 				return err
 			}
 		}
@@ -116,12 +156,14 @@ func (s stubs) copy(out *tar.Writer, in *tar.Reader) error {
 	}
 }
 
-// holds tells whether an entry shows nothing but a stub.
-func (s stubs) holds(h *tar.Header) bool {
-	name := strings.Trim(h.Name, "/")
-	if s.made[name] {
-		return h.Size == 0 && (h.Typeflag == tar.TypeDir || h.Typeflag == tar.TypeReg)
+// entry is what an entry of a layer's archive says of a file; its kind aside.
+func entry(h *tar.Header) unionfs.Change {
+	c := unionfs.Change{Path: "/" + strings.Trim(h.Name, "/"), Mode: uint32(h.Mode) & 0o7777, UID: uint32(h.Uid), GID: uint32(h.Gid), Size: h.Size}
+	switch h.Typeflag {
+	case tar.TypeDir:
+		c.Mode |= unix.S_IFDIR
+	case tar.TypeReg:
+		c.Mode |= unix.S_IFREG
 	}
-	was := s.grown[name]
-	return was != nil && h.Typeflag == tar.TypeDir && *was == owner{h.Mode, int64(h.Uid), int64(h.Gid)}
+	return c
 }

@@ -97,11 +97,16 @@ func (w *world) must(f files, o daemon.BuildOptions) (built, *v1.ConfigFile) {
 // in runs a command in a container of an image, and returns its output.
 func (w *world) in(image string, args ...string) string {
 	w.t.Helper()
+	return w.ran(image, args...).stdout
+}
+
+func (w *world) ran(image string, args ...string) outcome {
+	w.t.Helper()
 	req := request(args...)
 	req.Config.Image, req.Config.Entrypoint = image, []string{""}
 	out := w.run(req, "")
 	require.Zero(w.t, out.code, "%s", out.stderr)
-	return out.stdout
+	return out
 }
 
 // hits shows for each step of a build whether it was known: "+" or "-".

@@ -39,10 +39,10 @@ func (e *Engine) Changes(_ context.Context, ref string) ([]container.FilesystemC
 		return nil, err
 	}
 	places, err := e.stubsIn(c.look().Image)
-	if daemon.KindOf(err) == daemon.NotFound { // rmi -f took the image away
-		err = nil
+	if err != nil { // as after rmi -f: then all that changed is shown
+		places = nil
 	}
-	return places.shown(changes), err
+	return places.shown(changes), nil
 }
 
 // History tells how an image was made.

@@ -43,7 +43,7 @@ func unionNodesOfFiles(diff []node, lowers []string) (nodes []node) {
 		if !n.isDir() {
 			nodes = append(nodes, n)
 		} else if isOpaque(n.file) {
-			n.Change = Change{Deleted, path.Join(n.Path, opaqueName)}
+			n.Change = Change{Kind: Deleted, Path: path.Join(n.Path, opaqueName)}
 			nodes = append(nodes, n)
 		}
 	}
