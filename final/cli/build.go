@@ -88,8 +88,8 @@ func (a *app) build(ctx context.Context, f buildFlags, path string) error {
 		f.query.Set("q", "1")
 	}
 	auths, err := allCredentials()
-	if err != nil {
-		return err
+	if err != nil { // not every build needs a registry
+		fmt.Fprintf(a.err, "WARNING: no credentials for registries: %v\n", err)
 	}
 	tar, dockerfile, err := a.buildContext(f, path)
 	if err != nil {
