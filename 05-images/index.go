@@ -125,6 +125,18 @@ func (s *Store) Get(ref string) (found Image, err error) {
 	return found, err
 }
 
+// Hold finds an image as [Store.Get] does, and calls hold while nobody can
+// remove it: whoever asks [RemoveOptions.InUse] comes before, or hears of it.
+func (s *Store) Hold(ref string, hold func(id string)) (Image, error) {
+	return locked(s, func() (Image, error) {
+		img, err := s.Get(ref)
+		if err == nil {
+			hold(img.ID)
+		}
+		return img, err
+	})
+}
+
 // List returns all images, the newest first.
 func (s *Store) List() (list []Image, err error) {
 	now, err := s.current()

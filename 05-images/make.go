@@ -24,6 +24,8 @@ type Draft struct {
 	Config v1.ConfigFile // of the new image; RootFS and History are worked out
 	Step   v1.History    // what is added to the history of the image below
 	Name   string        // "" = none
+	// Hold is told the ID before the image is there, so that [RemoveOptions.InUse] can know of it. Nil: nobody needs it.
+	Hold func(id string)
 }
 
 // emptyTar is the DiffID of an archive without entries: two blocks of zeros.
@@ -48,7 +50,9 @@ func (s *Store) make(d Draft, u Unpacker) (img Image, err error) {
 	layers := slices.Clone(d.Below.Layers)
 	if d.Layer != nil {
 		own, release, err := s.pack(d.Layer)
-		defer release()
+		if release != nil {
+			defer release()
+		}
 		if err == nil {
 			layers = append(layers, own)
 		} else if !errors.Is(err, errEmpty) {
@@ -60,6 +64,9 @@ func (s *Store) make(d Draft, u Unpacker) (img Image, err error) {
 	if err := errors.Join(err, img.call(d.Name)); err != nil {
 		return img, err
 	}
+	if d.Hold != nil {
+		d.Hold(img.ID)
+	}
 	a := arrival{Store: s, reporter: newReporter(nil), Image: img, unpack: u, blob: from(func(Layer) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("%w: %s", ErrNotFound, short(d.Below.ID)) // a layer of the image below is gone
 	})}
@@ -69,9 +76,8 @@ func (s *Store) make(d Draft, u Unpacker) (img Image, err error) {
 var errEmpty = errors.New("an archive without entries")
 
 // pack stores a layer. Nobody removes its blob until release is called, which
-// must be, also after an error.
+// must be, also after an error, unless it is nil.
 func (s *Store) pack(layer io.Reader) (l Layer, release func(), err error) {
-	release = func() {}
 	plain, err := Decompress(layer)
 	if err != nil {
 		return l, release, err

@@ -39,12 +39,8 @@ type Removed struct{ Untagged, Deleted string }
 // an ID takes away the image with all its names. Blobs that are needed by no
 // image and no running pull are deleted. What is a conflict is up to the rules
 // of `docker rmi` (moby, daemon/images/image_delete.go).
-func (s *Store) Remove(ref string, o RemoveOptions) (done []Removed, err error) {
-	err = s.locked(func() error {
-		done, err = s.remove(ref, o)
-		return err
-	})
-	return done, err
+func (s *Store) Remove(ref string, o RemoveOptions) ([]Removed, error) {
+	return locked(s, func() ([]Removed, error) { return s.remove(ref, o) })
 }
 
 func (s *Store) remove(ref string, o RemoveOptions) (done []Removed, err error) {
@@ -150,10 +146,8 @@ type SweepOptions struct {
 // Sweep removes what no image needs: what interrupted pulls have left. It does
 // not disturb a pull that runs.
 func (s *Store) Sweep(o SweepOptions) error {
-	return s.locked(func() error {
-		_, err := s.collect(o)
-		return err
-	})
+	_, err := locked(s, func() ([]string, error) { return s.collect(o) })
+	return err
 }
 
 // collect removes the files of blobs, whole or still arriving, that no image and

@@ -44,14 +44,14 @@ func OpenStore(dir string) (*Store, error) {
 			return nil, err
 		}
 	}
-	return s, s.locked(func() error {
+	return locked(s, func() (*Store, error) {
 		if _, err := os.Stat(s.path(indexFile)); err == nil {
-			return nil
+			return s, nil
 		}
 		if err := s.writeFile(s.path(layoutFile), []byte(layoutVersion)); err != nil {
-			return err
+			return nil, err
 		}
-		return s.writeIndex(v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{}})
+		return s, s.writeIndex(v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{}})
 	})
 }
 
@@ -59,14 +59,14 @@ func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
 
 // locked does something while no other goroutine and no other process changes
 // index.json or removes blobs. The kernel unlocks if this process dies.
-func (s *Store) locked(do func() error) error {
+func locked[T any](s *Store, do func() (T, error)) (result T, err error) {
 	f, err := os.OpenFile(s.path(lockFile), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return err
+		return result, err
 	}
 	defer f.Close()
 	if err := flock(f, unix.LOCK_EX); err != nil {
-		return err
+		return result, err
 	}
 	return do()
 }
@@ -88,7 +88,8 @@ func flock(f *os.File, how int) error {
 // update changes index.json in one step: whoever reads it sees all of change
 // or nothing of it.
 func (s *Store) update(change func(*v1.IndexManifest) error) error {
-	return s.locked(func() error { return s.change(change) })
+	_, err := locked(s, func() (any, error) { return nil, s.change(change) })
+	return err
 }
 
 func (s *Store) change(change func(*v1.IndexManifest) error) error {
@@ -167,21 +168,20 @@ func rename(from, to string) error {
 // A lease is taken before asking whether a blob is there: what is there then, stays.
 func (s *Store) lease(digests []string) (release func(), err error) {
 	// Under the lock, for whoever removes things must see the lease before he begins, or be done.
-	err = s.locked(func() error {
+	return locked(s, func() (func(), error) {
 		f, err := os.CreateTemp(s.path(leaseDir), "")
 		if err != nil {
-			return err
+			return nil, err
 		}
-		release = func() {
+		release := func() {
 			os.Remove(f.Name())
 			f.Close()
 		}
 		if err = errors.Join(flock(f, unix.LOCK_EX), json.NewEncoder(f).Encode(digests)); err != nil {
 			release()
 		}
-		return err
+		return release, err
 	})
-	return release, err
 }
 
 // leased returns all that is under a living lease. The store must be locked.

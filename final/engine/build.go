@@ -179,7 +179,7 @@ func (e *Engine) PruneBuilds(ctx context.Context, o daemon.BuildPruneOptions) (r
 			continue
 		}
 		gone, err := imageStore{e}.Remove(ctx, id, daemon.ImageRemoveOptions{NoPrune: o.All})
-		if err != nil && daemon.KindOf(err) != daemon.Conflict {
+		if err := tidy(err); err != nil {
 			return report, err
 		}
 		for _, g := range gone {

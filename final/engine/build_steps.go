@@ -50,12 +50,10 @@ func (b *builder) Image(ctx context.Context, o build.ImageSpec) (build.Image, er
 		if err := b.pull(ctx, o); err != nil {
 			return build.Image{}, err
 		}
-		img, err = b.images.Get(o.Name)
 	}
-	if err != nil {
+	if img, err = b.images.Hold(o.Name, b.keep); err != nil {
 		return build.Image{}, imageError(err, o.Name)
 	}
-	b.keep(img.ID)
 	return build.Image{ID: img.ID, Config: img.Config}, nil
 }
 
@@ -145,7 +143,7 @@ func (b *builder) commit(d build.Draft, layer string, places stubs) (build.Image
 	if err != nil {
 		return build.Image{}, err
 	}
-	draft := images.Draft{Below: below, Config: d.Config, Step: d.Step}
+	draft := images.Draft{Below: below, Config: d.Config, Step: d.Step, Hold: b.keep}
 	if layer != "" {
 		changes, err := b.changes(layer, places)
 		if err != nil {
@@ -158,6 +156,5 @@ func (b *builder) commit(d build.Draft, layer string, places stubs) (build.Image
 	if err != nil {
 		return build.Image{}, err
 	}
-	b.keep(img.ID)
 	return build.Image{ID: img.ID, Config: img.Config}, nil
 }

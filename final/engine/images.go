@@ -157,7 +157,7 @@ func (e imageStore) Remove(_ context.Context, ref string, o daemon.ImageRemoveOp
 		}
 		var more []image.DeleteResponse
 		more, err = e.removeOne(parent, daemon.ImageRemoveOptions{})
-		list = append(list, more...)
+		list, err = append(list, more...), tidy(err)
 	}
 	return list, err
 }
@@ -208,9 +208,7 @@ func (e *Engine) addToolbox() error {
 	}
 	if oldErr == nil && old.ID != added.ID {
 		_, err = imageStore{e}.Remove(context.Background(), old.ID, daemon.ImageRemoveOptions{})
-		if daemon.KindOf(err) == daemon.Conflict {
-			err = nil
-		}
+		err = tidy(err)
 	}
 	return err
 }

@@ -86,15 +86,21 @@ func (e *Engine) removeAll(img images.Image) (gone []image.DeleteResponse, err e
 	for _, name := range names {
 		some, err := imageStore{e}.Remove(context.Background(), name, daemon.ImageRemoveOptions{})
 		gone = append(gone, some...)
-		switch daemon.KindOf(err) {
-		case daemon.Conflict, daemon.NotFound: // with the last tag of a repository, its digests go, too
-		default:
-			if err != nil {
-				return gone, err
-			}
+		if err := tidy(err); err != nil { // with the last tag of a repository, its digests go, too
+			return gone, err
 		}
 	}
 	return gone, nil
+}
+
+// tidy is the error of a removal that nobody asked for by name: what came into
+// use meanwhile stays, and what somebody else has removed is gone, too.
+func tidy(err error) error {
+	switch daemon.KindOf(err) {
+	case daemon.Conflict, daemon.NotFound:
+		return nil
+	}
+	return err
 }
 
 // layerSizes is the bytes of each unpacked layer.
@@ -133,12 +139,9 @@ func (e *Engine) PruneContainers(ctx context.Context, f daemon.Filters) (contain
 			continue
 		}
 		size, _ := e.sizes(r)
-		switch err := e.Remove(ctx, r.ID, daemon.RemoveOptions{}); daemon.KindOf(err) {
-		case daemon.Conflict, daemon.NotFound: // it was started or removed meanwhile
-		default:
-			if err != nil {
-				return report, err
-			}
+		if err := e.Remove(ctx, r.ID, daemon.RemoveOptions{}); tidy(err) != nil {
+			return report, err
+		} else if err == nil {
 			report.ContainersDeleted = append(report.ContainersDeleted, r.ID)
 			report.SpaceReclaimed += uint64(size)
 		}
