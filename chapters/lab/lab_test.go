@@ -42,6 +42,19 @@ func TestTestsAreAloneInTheirNamespaces(t *testing.T) {
 	require.NoError(t, unix.Unmount(dir, 0))
 }
 
+// TestNobodyIsDeafToCtrlC runs itself as a shell runs what is in the background.
+func TestNobodyIsDeafToCtrlC(t *testing.T) {
+	const deaf = "CUTAWAY_LAB_DEAF"
+	if os.Getenv(deaf) != "" {
+		require.ErrorContains(t, exec.Command("sh", "-c", "kill -INT $$").Run(), "interrupt")
+		return
+	}
+	cmd := exec.Command("sh", "-c", `trap "" INT; exec "$@"`, "sh", self(), "-test.run=^TestNobodyIsDeafToCtrlC$", "-test.count=1")
+	cmd.Env = append(os.Environ(), deaf+"=1", stageVar+"=", tierVar+"=")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
 func TestLoopbackAnswers(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

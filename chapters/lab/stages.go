@@ -31,6 +31,10 @@ func outside(mode Mode) int {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), stageVar+"="+stageFirst, tokenVar+"="+token)
 	cmd.SysProcAttr = attr(mode)
+	// What is caught when a child starts is at its default there. A shell starts what runs in the background with SIGINT ignored:
+	// so would be all that a test starts and interrupts.
+	signals := catch()
+	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
 		if mode == Sandbox && os.Geteuid() != 0 {
 			return skipPackage("user namespaces are not allowed here: " + err.Error())
@@ -38,8 +42,7 @@ func outside(mode Mode) int {
 		fmt.Fprintf(os.Stderr, "lab: start tests in new namespaces: %v\n", err)
 		return 1
 	}
-	stop := forward(func(s os.Signal) { _ = cmd.Process.Signal(s) })
-	defer stop()
+	go forward(signals, func(s os.Signal) { _ = cmd.Process.Signal(s) })
 	err := cmd.Wait()
 	sweepCgroups(token)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() > 0 {
@@ -114,7 +117,7 @@ func first() int {
 		return 1
 	}
 	pid := child.Pid
-	defer forward(func(s os.Signal) { _ = unix.Kill(pid, s.(unix.Signal)) })()
+	go forward(catch(), func(s os.Signal) { _ = unix.Kill(pid, s.(unix.Signal)) })
 	for {
 		var status unix.WaitStatus
 		switch dead, err := unix.Wait4(-1, &status, 0, nil); {
@@ -151,14 +154,16 @@ func prepare() error {
 	return nil
 }
 
-// forward calls send with every signal meant for the tests, until stop is called.
-func forward(send func(os.Signal)) (stop func()) {
+// catch returns the signals that are meant for the tests.
+func catch() chan os.Signal {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, forwarded...)
-	go func() {
-		for s := range signals {
-			send(s)
-		}
-	}()
-	return func() { signal.Stop(signals); close(signals) }
+	return signals
+}
+
+// forward calls send with every signal.
+func forward(signals <-chan os.Signal, send func(os.Signal)) {
+	for s := range signals {
+		send(s)
+	}
 }
