@@ -46,21 +46,14 @@ func (a *arrival) run(ctx context.Context) (Image, error) {
 //	layer 1   ↓↓↓↓↓↓↓↓↓↓↓↓↓
 //	           (unpack→→→)
 func (a *arrival) layers(ctx context.Context) error {
-	var missing []Layer
 	var downloads []*download
-	arriving := map[string]*download{} // by digest: an image may have one layer twice
 	for _, l := range a.Layers {
-		stored := a.hasBlob(l.Digest, l.Size)
-		if stored && (a.unpack == nil || a.unpack.Has(l.ChainID)) {
+		if a.hasBlob(l.Digest, l.Size) && (a.unpack == nil || a.unpack.Has(l.ChainID)) {
 			a.tell(l, StatusExists, 0)
 			continue
 		}
 		a.tell(l, StatusPulling, 0)
-		missing = append(missing, l)
-		if !stored && arriving[l.Digest] == nil {
-			arriving[l.Digest] = newDownload(a, l)
-			downloads = append(downloads, arriving[l.Digest])
-		}
+		downloads = append(downloads, newDownload(a, l))
 	}
 	both, ctx := errgroup.WithContext(ctx)
 	both.Go(func() error {
@@ -72,11 +65,11 @@ func (a *arrival) layers(ctx context.Context) error {
 		return group.Wait()
 	})
 	both.Go(func() error {
-		for _, l := range missing {
-			if err := a.finish(ctx, l, arriving[l.Digest]); err != nil {
+		for _, d := range downloads {
+			if err := d.finish(ctx); err != nil {
 				return err
 			}
-			a.tell(l, StatusPulled, 0)
+			a.tell(d.layer, StatusPulled, 0)
 		}
 		return nil
 	})
@@ -85,18 +78,6 @@ func (a *arrival) layers(ctx context.Context) error {
 		d.file.Close() // nobody reads any more
 	}
 	return err
-}
-
-// finish waits until a layer is there, and has it unpacked meanwhile. Without a
-// download the blob was in the store.
-func (a *arrival) finish(ctx context.Context, l Layer, d *download) error {
-	switch {
-	case a.unpack == nil || a.unpack.Has(l.ChainID):
-		return d.wait()
-	case d == nil:
-		return a.unpackStored(l, a.unpack)
-	}
-	return l.unpack(&follower{download: d, ctx: ctx}, a.unpack)
 }
 
 // Add puts an image that was made here into the store, names it unless name is

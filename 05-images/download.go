@@ -97,7 +97,8 @@ func isNamed(f *os.File) bool {
 	return err == nil && err2 == nil && os.SameFile(open, named)
 }
 
-// fetch continues the file to its end.
+// fetch continues the file to its end. A connection that breaks is followed by
+// another; only when several in a row bring nothing, there is an error.
 func (d *download) fetch(ctx context.Context) error {
 	sum := sha256.New()
 	left, err := io.Copy(sum, d.file) // by an earlier pull
@@ -105,12 +106,17 @@ func (d *download) fetch(ctx context.Context) error {
 		return err
 	}
 	d.set(func() { d.ready = left })
-	rest, err := d.blob(ctx, d.layer, left)
-	if err != nil {
-		return err
+	to := io.MultiWriter(d.file, sum, writerFunc(d.arrived))
+	for pause := pauses; ; {
+		at := d.ready
+		err = d.more(ctx, to)
+		if d.ready > at {
+			pause = pauses
+		}
+		if !again(ctx, &pause, err) {
+			break
+		}
 	}
-	defer rest.Close()
-	_, err = io.CopyBuffer(io.MultiWriter(d.file, sum, writerFunc(d.arrived)), rest, make([]byte, pipeSize))
 	if err == nil {
 		d.tell(d.layer, StatusVerifying, 0)
 		err = checkDigest(d.layer.Digest, sumOf(sum))
@@ -118,7 +124,7 @@ func (d *download) fetch(ctx context.Context) error {
 	if errors.Is(err, ErrSize) || errors.Is(err, ErrDigest) { // there is no use in continuing this
 		os.Remove(d.file.Name())
 		if left > 0 {
-			err = fmt.Errorf("%w (what an earlier pull had left may be damaged; it is removed, pull again)", err)
+			err = fmt.Errorf("%w (what was left from before may be damaged; it is removed, pull again)", err)
 		}
 	}
 	if err != nil || d.file.Name() == d.blobPath(d.layer.Digest) {
@@ -130,14 +136,34 @@ func (d *download) fetch(ctx context.Context) error {
 	return rename(d.file.Name(), d.blobPath(d.layer.Digest))
 }
 
+// more adds to the file what one connection brings.
+func (d *download) more(ctx context.Context, to io.Writer) error {
+	if d.ready >= d.layer.Size { // all is there; if it is too much, its digest will be wrong
+		return nil
+	}
+	rest, err := d.blob(ctx, d.layer, d.ready)
+	if err != nil {
+		return err
+	}
+	defer rest.Close()
+	_, err = io.CopyBuffer(to, rest, make([]byte, pipeSize))
+	return err
+}
+
 func (d *download) arrived(p []byte) (int, error) {
 	d.set(func() { d.ready += int64(len(p)) })
 	d.tell(d.layer, StatusDownloading, d.ready)
+	if d.ready > d.layer.Size {
+		return 0, fmt.Errorf("%w: more than %d bytes", ErrSize, d.layer.Size)
+	}
 	return len(p), nil
 }
 
-// wait waits for the whole blob.
-func (d *download) wait() error {
+// finish waits until the layer is there, and has it unpacked meanwhile.
+func (d *download) finish(ctx context.Context) error {
+	if d.unpack != nil && !d.unpack.Has(d.layer.ChainID) {
+		return d.layer.unpack(&follower{download: d, ctx: ctx}, d.unpack)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for !d.done {

@@ -206,6 +206,32 @@ func (s *session) get(ctx context.Context, path string, header http.Header) (*ht
 	return resp, nil
 }
 
+// blob opens a connection that brings a layer's blob from the byte at to its end
+// (RFC 9110, 14.2).
+func (s *session) blob(ctx context.Context, l Layer, at int64) (io.ReadCloser, error) {
+	header := http.Header{}
+	if at > 0 {
+		header.Set("Range", fmt.Sprintf("bytes=%d-%d", at, l.Size-1))
+	}
+	resp, err := s.get(ctx, s.ref.Path+"/blobs/"+l.Digest, header)
+	if err != nil {
+		return nil, err
+	}
+	skip, whole := int64(0), at+resp.ContentLength
+	if resp.StatusCode == http.StatusOK { // a registry need not know ranges
+		skip, whole = at, resp.ContentLength
+	}
+	if resp.ContentLength >= 0 && whole != l.Size {
+		err = fmt.Errorf("%w: %d bytes, not %d", ErrSize, whole, l.Size)
+	} else {
+		_, err = io.CopyN(io.Discard, resp.Body, skip)
+	}
+	if err != nil {
+		return nil, errors.Join(err, resp.Body.Close())
+	}
+	return resp.Body, nil
+}
+
 // anyDigest is that of a document of which only a tag is known.
 var anyDigest = v1.Hash{Algorithm: "sha256"}
 

@@ -34,32 +34,27 @@ func (s *Store) Unpack(img Image, u Unpacker) error {
 		if u.Has(l.ChainID) {
 			continue
 		}
-		if err := s.unpackStored(l, u); err != nil {
+		blob, err := os.Open(s.blobPath(l.Digest))
+		if err == nil {
+			err = l.unpack(blob, u)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Store) unpackStored(l Layer, u Unpacker) error {
-	f, err := os.Open(s.blobPath(l.Digest))
-	if err != nil {
-		return fmt.Errorf("unpack layer %s: %w", short(l.Digest), err)
-	}
-	defer f.Close()
-	return l.unpack(f, u)
-}
-
 // unpack reads a layer's blob, decompresses it, and lets u apply the tar. The
 // decompressing runs ahead of the hashing and the applying: it is the slower
-// for a large file, and the faster for many small ones.
+// for a large file, and the faster for many small ones. In the end blob is closed.
 func (l Layer) unpack(blob io.ReadCloser, u Unpacker) error {
 	tar, err := Decompress(blob)
 	if err == nil {
 		tar, err = readahead.NewReadCloserSize(tar, 16, pipeSize) // pieces that stay in a processor's cache
 	}
 	if err != nil {
-		return fmt.Errorf("unpack layer %s: %w", short(l.Digest), err)
+		return fmt.Errorf("unpack layer %s: %w", short(l.Digest), errors.Join(err, blob.Close()))
 	}
 	defer tar.Close()  // waits until nobody reads from blob any more
 	defer blob.Close() // comes first, for who reads ahead may be waiting for a registry

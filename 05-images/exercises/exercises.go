@@ -32,10 +32,10 @@ promises, he must hear of it in the end: then he throws away what he has. The er
 	},
 	{
 		Name: "resume", Title: "Go on where the line broke", Points: 3,
-		Empty: []string{"blobReader.open"},
-		Task: `Open a connection to the registry for the rest of a blob, from b.at to b.size, and leave it in b.body: what is read there is the next byte that is missing. What we
-have is not sent again, if the registry knows how; if it does not know ranges it says so by its status, and sends all. If nothing is missing, that is io.EOF. An answer that says
-a length and means another blob wraps ErrSize.`,
+		Empty: []string{"session.blob"},
+		Task: `Open a connection to the registry that brings the rest of a layer's blob: what is read first is the byte at, and after the last of l.Size there is io.EOF. What we
+have is not sent again, if the registry knows how; if it does not know ranges it says so by its status, and sends all. s.get asks. An answer that says a length and means
+another blob wraps ErrSize.`,
 	},
 	{
 		Name: "plain", Title: "Speak openly only at home", Points: 2,

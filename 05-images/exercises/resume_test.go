@@ -66,8 +66,8 @@ func gradeResume(g *exercise.G) {
 		line  *line
 		hint  string
 	}{
-		{"a good line", &line{ranges: true}, "Nothing broke: from b.at, which is 0, to the end."},
-		{"a bad line", &line{ranges: true, left: 2}, "It broke twice, and was opened again. Is what is read from b.body the byte at b.at?"},
+		{"a good line", &line{ranges: true}, "Nothing broke: from at, which is 0, to the end."},
+		{"a bad line", &line{ranges: true, left: 2}, "It broke twice, and was opened again. Is what is read first the byte at?"},
 		{"a registry without ranges", &line{left: 1}, "It answers 200 instead of 206, and with the whole blob: RFC 9110, 14.2."},
 	} {
 		u, err := row.line.pull(g, img)

@@ -2,6 +2,7 @@ package images
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -195,48 +196,41 @@ func (v *verified) ReadVaguely(p []byte) (int, error) {
 	return n, err
 }
 
-// openAgain begins anew, as if nothing were there.
+// blobAgain begins anew, as if nothing were there.
 //
 // Caught by: a bad line
-func (b *blobReader) openAgain() error {
-	if b.at >= b.size {
-		return io.EOF
-	}
-	return b.ask(http.Header{}, func(*http.Response) int64 { return 0 })
+func (s *session) blobAgain(ctx context.Context, l Layer, _ int64) (io.ReadCloser, error) {
+	return s.ask(ctx, l, http.Header{})
 }
 
-// openWhole has everything sent again, and throws away what is there.
+// blobWhole has everything sent again, and throws away what is there.
 //
 // Caught by: nothing twice
-func (b *blobReader) openWhole() error {
-	if b.at >= b.size {
-		return io.EOF
+func (s *session) blobWhole(ctx context.Context, l Layer, at int64) (io.ReadCloser, error) {
+	body, err := s.ask(ctx, l, http.Header{})
+	if err == nil {
+		_, err = io.CopyN(io.Discard, body, at)
 	}
-	return b.ask(http.Header{}, func(*http.Response) int64 { return b.at })
+	return body, err
 }
 
-// openTrusting takes for granted that everybody knows ranges.
+// blobTrusting takes for granted that everybody knows ranges.
 //
 // Caught by: a registry without ranges
-func (b *blobReader) openTrusting() error {
-	if b.at >= b.size {
-		return io.EOF
-	}
+func (s *session) blobTrusting(ctx context.Context, l Layer, at int64) (io.ReadCloser, error) {
 	header := http.Header{}
-	if b.at > 0 {
-		header.Set("Range", fmt.Sprintf("bytes=%d-%d", b.at, b.size-1))
+	if at > 0 {
+		header.Set("Range", fmt.Sprintf("bytes=%d-%d", at, l.Size-1))
 	}
-	return b.ask(header, func(*http.Response) int64 { return 0 })
+	return s.ask(ctx, l, header)
 }
 
-func (b *blobReader) ask(header http.Header, skip func(*http.Response) int64) error {
-	resp, err := b.get(b.ctx, b.ref.Path+"/blobs/"+b.digest, header)
+func (s *session) ask(ctx context.Context, l Layer, header http.Header) (io.ReadCloser, error) {
+	resp, err := s.get(ctx, s.ref.Path+"/blobs/"+l.Digest, header)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b.body = resp.Body
-	_, err = io.CopyN(io.Discard, resp.Body, skip(resp))
-	return err
+	return resp.Body, nil
 }
 
 // RoundTripAlways believes in the good in everybody.
