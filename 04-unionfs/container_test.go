@@ -79,9 +79,10 @@ func letters(changes []Change) (all []string) {
 }
 
 // TestContainersOfAllDriversAgree does the same random things in a container of each driver. vfs cannot be wrong about what a
-// tree is, since it does not merge: so it is the oracle for the tree, and for what Changes and Diff say about it.
+// tree is, since it does not merge: so it is the oracle for the tree, and for what Changes and Diff say about it. The things
+// are the same in each run: whoever looks for new ones changes the seed.
 func TestContainersOfAllDriversAgree(t *testing.T) {
-	seed := rand.Uint64()
+	const seed = 4
 	oracle := open(t, "vfs")
 	stack(t, oracle, archive(t, randomBase), archive(t, "w gone\no var/log\nf var/log/x 0600 x"))
 	for _, d := range drivers {

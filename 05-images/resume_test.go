@@ -156,7 +156,7 @@ func TestATarThatIsBadIsNotWaitedFor(t *testing.T) {
 	select {
 	case err := <-ended:
 		require.ErrorIs(t, err, tar.ErrHeader)
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		require.Fail(t, "the pull waits for a registry of which it needs nothing more")
 	}
 	require.Eventually(t, func() bool {

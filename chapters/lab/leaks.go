@@ -14,7 +14,7 @@ import (
 )
 
 // patience is how long leftovers may take to go away: a killed process takes a moment, and so does what it held.
-var patience = 10 * time.Second
+var patience = time.Minute
 
 // snapshot is what exists at one moment: a key that is not there twice, and a line for people.
 type snapshot map[string]string

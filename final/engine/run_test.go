@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	daemon "cutaway/07-daemon"
 	"cutaway/final/plan"
@@ -175,17 +175,10 @@ func TestAPausedContainerStandsStillAndCanBeKilled(t *testing.T) {
 func TestRemoveByForceWaitsForAStartAndEndsIt(t *testing.T) {
 	w := open(t)
 	id := w.create(request("sleep", "1000"))
-	c, err := w.find(id)
-	require.NoError(t, err)
-	started := make(chan error)
-	go func() { started <- w.Start(w.ctx(), id) }()
-	require.Eventually(t, func() bool {
-		free := c.verb.TryLock()
-		if free {
-			c.verb.Unlock()
-		}
-		return !free
-	}, patience, time.Microsecond)
+	begun, started := make(chan struct{}), make(chan error, 1)
+	begin := sync.OnceFunc(func() { close(begun) })
+	go func() { started <- w.start(id, func(*plan.Item) error { begin(); return nil }) }()
+	<-begun
 	require.NoError(t, w.Remove(w.ctx(), id, daemon.RemoveOptions{Force: true}))
 	require.NoError(t, <-started)
 	w.clean("removed")

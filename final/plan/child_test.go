@@ -57,7 +57,7 @@ func TestTheLastStepWaitsForTheCable(t *testing.T) {
 		_ = theirs.Close()
 	}()
 	c := Child{Conn: ours, Connected: func() error {
-		require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "a")); return err == nil }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "a")); return err == nil }, time.Minute, time.Millisecond)
 		return syscall.ENODEV
 	}}
 	require.NoError(t, c.Brief(p))
