@@ -51,8 +51,9 @@ func (p *push) run(ctx context.Context, r Registry) (err error) {
 		return err
 	}
 	defer release()
+	_, gone := p.Get(p.image.ID) // who removed it came before the lease, or will see it
 	sources, err := p.sources()
-	if err != nil {
+	if err := errors.Join(gone, err); err != nil {
 		return err
 	}
 	scopes := []string{"repository:" + p.ref.Path + ":pull,push"}
@@ -75,7 +76,9 @@ func (p *push) run(ctx context.Context, r Registry) (err error) {
 	}
 	p.report(Progress{ID: p.ref.identifier(), Status: fmt.Sprintf("digest: %s size: %d", p.image.Manifest, p.image.desc.Size)})
 	return p.update(func(index *v1.IndexManifest) error {
-		setName(index, p.image.desc, Reference{Domain: p.ref.Domain, Path: p.ref.Path, Digest: p.image.Manifest})
+		if slices.ContainsFunc(index.Manifests, func(d v1.Descriptor) bool { return d.Digest == p.image.desc.Digest }) { // else it was removed meanwhile
+			setName(index, p.image.desc, Reference{Domain: p.ref.Domain, Path: p.ref.Path, Digest: p.image.Manifest})
+		}
 		return nil
 	})
 }

@@ -9,6 +9,7 @@ import (
 	images "cutaway/05-images"
 
 	"github.com/google/go-containerregistry/pkg/compression"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -65,6 +66,26 @@ func TestAPushGoesOnAfterAMoment(t *testing.T) {
 	require.NoError(t, s.Push(t.Context(), ref, images.PushOptions{}))
 	_, err = pull(t, newStore(t), ref, images.PullOptions{})
 	require.NoError(t, err)
+}
+
+func TestAnImageThatIsRemovedDuringItsPushStaysRemoved(t *testing.T) {
+	srv, s := newServer(t), newStore(t)
+	ref := parse(t, srv.host+"/web")
+	img, err := s.Add(simple(t, "a=1"), ref.String(), nil)
+	require.NoError(t, err)
+	srv.setMeddle(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/") {
+			_, err := s.Remove(img.ID, images.RemoveOptions{})
+			assert.NoError(t, err)
+		}
+		return false
+	})
+	require.NoError(t, s.Push(t.Context(), ref, images.PushOptions{}))
+	list, err := s.List()
+	require.NoError(t, err)
+	require.Empty(t, list)
+	_, err = pull(t, newStore(t), ref, images.PullOptions{})
+	require.NoError(t, err, "what it needed was there to the end")
 }
 
 func TestPushingNeedsAnImageAndPermission(t *testing.T) {

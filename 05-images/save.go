@@ -34,11 +34,7 @@ func (s *Store) Save(w io.Writer, refs ...string) error {
 	defer os.RemoveAll(dir)
 	a := &archive{Store: Store{dir: dir}, index: v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}}
 	for _, ref := range refs {
-		img, err := s.Get(ref)
-		if err == nil {
-			err = a.add(s, img, ref)
-		}
-		if err != nil {
+		if _, err := locked(s, func() (any, error) { return nil, a.add(s, ref) }); err != nil {
 			return fmt.Errorf("save %s: %w", ref, err)
 		}
 	}
@@ -60,7 +56,11 @@ type archive struct {
 	images []archived
 }
 
-func (a *archive) add(from *Store, img Image, ref string) error {
+func (a *archive) add(from *Store, ref string) error {
+	img, err := from.Get(ref)
+	if err != nil {
+		return err
+	}
 	entry := archived{Config: blobName(img.ID)}
 	for _, l := range img.Layers {
 		entry.Layers = append(entry.Layers, blobName(l.Digest))
