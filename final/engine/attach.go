@@ -124,7 +124,7 @@ func (e *Engine) Resize(_ context.Context, ref string, size daemon.Size) error {
 	}
 	defer c.verb.Unlock()
 	if c.shim == nil {
-		return notRunning.About(daemon.Errorf(daemon.Conflict, "container %s is not running", c.look().ID))
+		return c.stopped()
 	}
 	return c.shim.Resize("", sizeOf(size))
 }
@@ -135,9 +135,13 @@ func sizeOf(s daemon.Size) shim.Size {
 
 // mustRun is the shim of a container that runs; the caller holds the verb lock.
 func (c *Container) mustRun() (*shim.Shim, error) {
-	r := c.look()
-	if c.shim == nil || r.State.Status != container.StateRunning {
-		return nil, notRunning.About(daemon.Errorf(daemon.Conflict, "container %s is not running", r.ID))
+	if c.shim == nil || !c.running() {
+		return nil, c.stopped()
 	}
 	return c.shim, nil
+}
+
+// stopped is the error of a verb that needs a process.
+func (c *Container) stopped() error {
+	return notRunning.About(daemon.Errorf(daemon.Conflict, "container %s is not running", c.look().ID))
 }

@@ -77,7 +77,7 @@ type builds struct {
 	cache *build.Cache
 
 	mu     sync.Mutex     // guards what follows
-	needed map[string]int // images and containers that must stay for a build that goes on, and for how many
+	needed map[string]int // images and containers that must stay for builds, creates and restarts that go on, and for how many
 }
 
 // hold keeps an image or a container from going away.

@@ -124,7 +124,7 @@ func (b *builder) keepRun(id string) error {
 	if daemon.KindOf(err) == daemon.NotFound {
 		return nil
 	}
-	return c.change(func(r *Record) { r.Host.AutoRemove = false })
+	return c.change(func(r *Record) { r.Host.AutoRemove, r.Volatile = false, true })
 }
 
 // discardRun removes the container of a RUN.

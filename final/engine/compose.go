@@ -49,7 +49,7 @@ func (e *Engine) compose(c *Container, spawn func(*runtime.Compiled) plan.Step) 
 	if err != nil {
 		return nil, err
 	}
-	if r.Host.AutoRemove { // its files go with it, after a crash too
+	if r.Host.AutoRemove || r.Volatile { // its files go with it, after a crash too
 		layers = layers.Volatile()
 	}
 	p := plan.New(r.ID)
@@ -132,15 +132,17 @@ func (e *Engine) sharedNetns(ref string) (string, error) {
 		return "", err
 	}
 	r := other.look()
-	switch {
-	case r.State.Status != container.StateRunning:
-		return "", notRunning.About(daemon.Errorf(daemon.Conflict, "cannot join network of a non running container: %s", r.ID))
-	case r.Host.NetworkMode.IsHost():
+	netns, runs := e.netnsOf(r.ID), r.State.Status == container.StateRunning
+	switch mode := r.Host.NetworkMode; {
+	case runs && mode.IsHost():
 		return "", nil
-	case r.Host.NetworkMode.IsContainer():
-		return e.sharedNetns(r.Host.NetworkMode.ConnectedContainer())
+	case runs && mode.IsContainer():
+		return e.sharedNetns(mode.ConnectedContainer())
 	}
-	return e.netnsOf(r.ID), nil
+	if _, err := os.Stat(netns); err != nil || !runs { // it goes before the state says so
+		return "", notRunning.About(daemon.Errorf(daemon.Conflict, "cannot join network of a non running container: %s", r.ID))
+	}
+	return netns, nil
 }
 
 // reserve takes an address and the ports of the host.

@@ -29,6 +29,7 @@ type Record struct {
 	Host     container.HostConfig
 	Mounts   []container.MountPoint
 	Nameless []string `json:",omitempty"` // its anonymous volumes: they go with it
+	Volatile bool     `json:",omitempty"` // its layer has been mounted so, and cannot be otherwise any more
 	State    State
 }
 
@@ -51,8 +52,8 @@ type Container struct {
 	dir    string // what is kept of it
 	bundle string // what its start makes, gone at a reboot as its process is
 
-	// verb is held by the one verb that changes the container; it guards shim,
-	// early and removed.
+	// verb is held by the one verb that changes the container; it guards shim and
+	// early, and removed is set under both locks.
 	verb    sync.Mutex
 	shim    *shim.Shim       // nil if there is none
 	early   []*shim.Attached // came before the process
@@ -157,11 +158,10 @@ func (c *Container) detach() error {
 func (e *Engine) find(ref string) (*Container, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if id, ok := e.names[strings.TrimPrefix(ref, "/")]; ok {
-		return e.containers[id], nil
-	}
-	if c, ok := e.containers[ref]; ok {
-		return c, nil
+	for _, id := range []string{e.names[strings.TrimPrefix(ref, "/")], ref} {
+		if c := e.containers[id]; c != nil { // a name is claimed before its container is there
+			return c, nil
+		}
 	}
 	var found *Container
 	for id, c := range e.containers {
@@ -174,9 +174,14 @@ func (e *Engine) find(ref string) (*Container, error) {
 		found = c
 	}
 	if found == nil {
-		return nil, noContainer.About(daemon.Errorf(daemon.NotFound, "No such container: %s", ref))
+		return nil, absent(ref)
 	}
 	return found, nil
+}
+
+// absent says that there is no such container, also of one that is being removed.
+func absent(ref string) error {
+	return noContainer.About(daemon.Errorf(daemon.NotFound, "No such container: %s", ref))
 }
 
 // hold finds a container and takes its verb lock; the caller unlocks it. It does
@@ -192,7 +197,7 @@ func (e *Engine) hold(ref string) (*Container, error) {
 	c.verb.Lock()
 	if c.removed {
 		c.verb.Unlock()
-		return nil, noContainer.About(daemon.Errorf(daemon.NotFound, "No such container: %s", ref))
+		return nil, absent(ref)
 	}
 	return c, nil
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	unionfs "cutaway/04-unionfs"
 	images "cutaway/05-images"
 	daemon "cutaway/07-daemon"
 	"cutaway/final/spec"
@@ -24,6 +23,10 @@ func (e *Engine) Create(_ context.Context, req daemon.CreateRequest) (container.
 	if err != nil {
 		return none, err
 	}
+	if img, err = e.images.Hold(img.ID, e.builds.hold); err != nil {
+		return none, imageError(err, req.Config.Image)
+	}
+	defer e.builds.release(img.ID)
 	config, host := spec.Merge(*req.Config, img.Config.Config), *req.HostConfig
 	if err := spec.Check(config, host); err != nil {
 		return none, badOption.About(daemon.Errorf(daemon.Invalid, "%w", err))
@@ -46,7 +49,7 @@ func (e *Engine) Create(_ context.Context, req daemon.CreateRequest) (container.
 	}
 	if err := e.build(c, img); err != nil {
 		e.release(r.Name, r.ID)
-		return none, errors.Join(err, e.discard(c))
+		return none, errors.Join(err, e.discard(c, r.Nameless))
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -104,20 +107,17 @@ func (e *Engine) build(c *Container, img images.Image) error {
 	return c.save()
 }
 
-// discard removes what a container has on disk, whether it is all there or not.
+// discard removes what a container has on disk, with these volumes, whether it is all there or not.
 // The record goes first: without it, the container does not exist, and what is
 // left when the engine dies here is swept up by the next one.
-func (e *Engine) discard(c *Container) error {
+func (e *Engine) discard(c *Container, volumes []string) error {
 	if err := os.Remove(recordIn(c.dir)); err != nil && !missing(err) {
 		return err
 	}
 	var own errgroup.Group
 	own.Go(func() error { return errors.Join(os.RemoveAll(c.bundle), os.RemoveAll(c.dir)) })
-	err := e.layers.Remove(c.record.ID)
-	if errors.Is(err, unionfs.ErrNotFound) {
-		err = nil
-	}
-	for _, v := range c.record.Nameless {
+	err := e.drop(c.record.ID)
+	for _, v := range volumes {
 		err = errors.Join(err, e.volumes.Remove(v))
 	}
 	return errors.Join(err, own.Wait())
@@ -145,7 +145,10 @@ func (e *Engine) checkNetwork(req daemon.CreateRequest, host *container.HostConf
 		if len(host.PortBindings) > 0 || host.PublishAllPorts {
 			return daemon.Errorf(daemon.Invalid, "conflicting options: port publishing and the container type network mode")
 		}
-		_, err := e.find(host.NetworkMode.ConnectedContainer())
+		other, err := e.find(host.NetworkMode.ConnectedContainer())
+		if err == nil {
+			host.NetworkMode = container.NetworkMode("container:" + other.look().ID) // its name may become another's
+		}
 		return err
 	}
 	if req.NetworkingConfig == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -261,9 +262,5 @@ func (e *Engine) exec(names ...string) string {
 func (e *Engine) all() []*Container {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	list := make([]*Container, 0, len(e.containers))
-	for _, c := range e.containers {
-		list = append(list, c)
-	}
-	return list
+	return slices.Collect(maps.Values(e.containers))
 }

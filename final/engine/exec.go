@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -133,6 +134,9 @@ func (e *Engine) ExecStart(_ context.Context, id string, o daemon.ExecStartOptio
 		x.finish(exitCodeOf(err))
 		if out.Conn != nil {
 			err = errors.Join(err, out.Conn.Close())
+		}
+		if _, gone := os.Readlink(runtime.NamespaceOf(x.container.look().State.PID, namespaces.Net)); missing(gone) {
+			return daemon.Stream{}, x.container.stopped() // it ended meanwhile, and took this process along
 		}
 		return daemon.Stream{}, daemon.Errorf(daemon.Invalid, "exec failed: unable to start container process: %w", err)
 	}

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"io"
 
+	unionfs "cutaway/04-unionfs"
 	images "cutaway/05-images"
 	daemon "cutaway/07-daemon"
 
@@ -20,11 +22,19 @@ func (e *Engine) Export(ctx context.Context, ref string, w io.Writer) error {
 	}
 	tree, err := e.layers.Tree(c.look().ID)
 	if err != nil {
-		return err
+		return layerError(err, ref)
 	}
 	defer context.AfterFunc(ctx, func() { tree.Close() })()
 	defer tree.Close()
 	_, err = io.Copy(w, tree)
+	return err
+}
+
+// layerError gives the error of a container's layer its kind: it goes before the container does.
+func layerError(err error, ref string) error {
+	if errors.Is(err, unionfs.ErrNotFound) {
+		return absent(ref)
+	}
 	return err
 }
 
@@ -36,7 +46,7 @@ func (e *Engine) Changes(_ context.Context, ref string) ([]container.FilesystemC
 	}
 	changes, err := e.layers.Changes(c.look().ID)
 	if err != nil {
-		return nil, err
+		return nil, layerError(err, ref)
 	}
 	places, err := e.stubsIn(c.look().Image)
 	if err != nil { // as after rmi -f: then all that changed is shown

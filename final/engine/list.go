@@ -69,20 +69,12 @@ func checkFilters(f daemon.Filters) error {
 // of labels, all have to.
 func (e *Engine) matches(r Record, f daemon.Filters) bool {
 	for key, values := range f {
-		fits := func(v string) bool { return e.fits(r, key, v) }
-		if key == "label" {
-			if !allOf(values, fits) {
-				return false
-			}
-		} else if len(values) > 0 && !slices.ContainsFunc(values, fits) {
+		others := slices.DeleteFunc(slices.Clone(values), func(v string) bool { return e.fits(r, key, v) })
+		if len(others) > 0 && (key == "label" || len(others) == len(values)) {
 			return false
 		}
 	}
 	return true
-}
-
-func allOf(values []string, fits func(string) bool) bool {
-	return !slices.ContainsFunc(values, func(v string) bool { return !fits(v) })
 }
 
 func (e *Engine) fits(r Record, key, v string) bool {

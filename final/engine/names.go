@@ -32,9 +32,8 @@ func (e *Engine) claim(name, id string) (string, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for name == "" {
-		name = invent()
-		if e.names[name] != "" {
-			name = ""
+		if free := invent(); e.names[free] == "" {
+			name = free
 		}
 	}
 	if other := e.names[name]; other != "" && other != id {

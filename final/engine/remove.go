@@ -63,12 +63,14 @@ func (e *Engine) remove(c *Container, o daemon.RemoveOptions) error {
 	_ = c.letGo()
 	r := c.look()
 	if !o.Volumes {
-		c.record.Nameless = nil
+		r.Nameless = nil
 	}
-	if err := e.discard(c); err != nil {
+	if err := e.discard(c, r.Nameless); err != nil {
 		return err
 	}
+	c.mu.Lock()
 	c.removed = true
+	c.mu.Unlock()
 	_ = os.Remove(e.socket(r.ID))
 	e.mu.Lock()
 	delete(e.containers, r.ID)
@@ -87,6 +89,9 @@ func (e *Engine) Wait(_ context.Context, ref string, until container.WaitConditi
 	tell := make(chan container.WaitResponse, 1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.removed { // those who waited have been told
+		return nil, absent(ref)
+	}
 	if s := c.record.State; until != container.WaitConditionNextExit && until != container.WaitConditionRemoved && s.Status != container.StateRunning {
 		tell <- container.WaitResponse{StatusCode: int64(s.ExitCode)}
 		return tell, nil

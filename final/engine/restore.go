@@ -72,7 +72,7 @@ func (e *Engine) restoreOne(id string) error {
 	}
 	switch {
 	case half:
-		return errors.Join(e.discard(c), os.RemoveAll(e.socket(id)))
+		return errors.Join(e.discard(c, nil), os.RemoveAll(e.socket(id)))
 	case c.record.Host.AutoRemove:
 		return e.remove(c, daemon.RemoveOptions{Volumes: true})
 	}

@@ -155,6 +155,11 @@ func (b *birth) abort() {
 // makes exit codes of.
 func (e *Engine) failed(c *Container, cause error) error {
 	r := c.look()
+	if mode := r.Host.NetworkMode; mode.IsContainer() {
+		if _, err := e.sharedNetns(mode.ConnectedContainer()); err != nil { // it ended meanwhile, and so nothing of it was found
+			cause = err
+		}
+	}
 	errs := []error{e.net.Release(r.ID), c.letGo(), c.change(func(r *Record) {
 		r.State.Error, r.State.ExitCode = cause.Error(), exitCodeOf(cause)
 		r.State.Address, r.State.Ports = zeroAddress, nil

@@ -130,26 +130,15 @@ func (e *Engine) Restart(ctx context.Context, ref string, o daemon.StopOptions) 
 		return err
 	}
 	if c.running() {
-		keep, err := e.keepOnce(c)
-		if err != nil {
-			return err
-		}
-		err = e.Stop(ctx, ref, o)
-		keep()
+		id := c.look().ID
+		e.builds.hold(id) // one of --rm survives this stop
+		err = e.Stop(ctx, id, o)
+		e.builds.release(id)
 		if err != nil && daemon.KindOf(err) != daemon.NotModified {
 			return err
 		}
 	}
 	return e.Start(ctx, ref)
-}
-
-// keepOnce lets a container of --rm survive the stop of a restart.
-func (e *Engine) keepOnce(c *Container) (restore func(), err error) {
-	if !c.look().Host.AutoRemove {
-		return func() {}, nil
-	}
-	err = c.change(func(r *Record) { r.Host.AutoRemove = false })
-	return func() { _ = c.change(func(r *Record) { r.Host.AutoRemove = true }) }, err
 }
 
 // parseSignal reads a number or a name, with or without SIG.

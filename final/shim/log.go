@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"sync"
@@ -120,6 +121,9 @@ const pollLog = 20 * time.Millisecond
 func ReadLog(ctx context.Context, dir string, o ReadOptions) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		f, err := os.OpenFile(LogIn(dir), os.O_CREATE|os.O_RDONLY, 0o640)
+		if errors.Is(err, fs.ErrNotExist) { // the container is being removed
+			return
+		}
 		if err != nil {
 			yield(Entry{}, err)
 			return
