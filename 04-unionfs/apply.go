@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -24,15 +23,14 @@ var (
 
 // unpacker writes one archive into one diff directory.
 //
-// How it works: the directory of each entry is opened with openat2(2) and RESOLVE_IN_ROOT, so the kernel itself
-// keeps ".." and symbolic links inside, as chroot(2) would. The last part of the name goes only to calls that take the
+// How it works: the directory of each entry is opened by openBeneath, so the kernel itself refuses what leads out; links are
+// followed by resolve, which only makes another name of the first. The last part of the name goes only to calls that take the
 // directory's descriptor and follow no link in the last place. No file is named in any third way.
 type unpacker struct {
 	union  bool     // the driver's
 	root   *os.File // the directory, and
 	lowers []string // those below, nearest first; for union drivers
 
-	path  string // of the root, as the kernel tells it
 	buf   []byte
 	limit int64  // bytes; no file can be larger
 	size  int64  // bytes in regular files so far
@@ -49,9 +47,6 @@ type unpacker struct {
 // unpack reads the archive, to the end of the stream.
 func (u *unpacker) unpack(stream io.Reader) (err error) {
 	defer func() { _ = u.last.Close() }()
-	if u.path, err = os.Readlink(procPath(u.root)); err != nil {
-		return err
-	}
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(u.root.Fd()), &st); err != nil {
 		return os.NewSyscallError("fstatfs", err)
@@ -128,49 +123,43 @@ func (u *unpacker) dir(name string) (*os.File, error) {
 	if u.last != nil && u.lastName == name {
 		return u.last, nil
 	}
-	f, err := u.open(name)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
-		var real string
+	real := name
+	f, err := openBeneath(u.root, name, unix.O_DIRECTORY)
+	if absent(err) {
 		if real, err = u.resolve(name); err != nil {
 			return nil, err
 		}
-		if real != name {
-			return u.dir(real)
+		f, err = openBeneath(u.root, real, unix.O_DIRECTORY)
+	}
+	if absent(err) {
+		if err = u.imply(real); err == nil {
+			f, err = openBeneath(u.root, real, unix.O_DIRECTORY)
 		}
-		if err := u.imply(name); err != nil {
-			return nil, err
-		}
-		f, err = u.open(name)
 	}
 	if err != nil {
 		return nil, err
 	}
 	_ = u.last.Close()
-	u.last, u.lastName = f, name
-	full, err := os.Readlink(procPath(f))
-	if err == nil {
-		u.lastReal, err = filepath.Rel(u.path, full)
-	}
-	return f, err
+	u.last, u.lastName, u.lastReal = f, name, real
+	return f, nil
 }
 
-// open opens a directory of the layer. No mount point is crossed: there is none in a layer.
-func (u *unpacker) open(name string) (*os.File, error) {
-	how := &unix.OpenHow{
-		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
+// openBeneath opens what is really called name in the tree root: a symbolic link on the way, or at its end, is ELOOP, wherever it leads.
+func openBeneath(root *os.File, name string, flags uint64) (*os.File, error) {
+	how := &unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
+	fd, err := unix.Openat2(int(root.Fd()), name, how)
+	for errors.Is(err, unix.EINTR) {
+		fd, err = unix.Openat2(int(root.Fd()), name, how)
 	}
-	for {
-		fd, err := unix.Openat2(int(u.root.Fd()), name, how)
-		// EAGAIN: somebody on this machine moved something while the kernel went through a "..".
-		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return nil, &os.PathError{Op: "openat2", Path: name, Err: err}
-		}
-		return os.NewFile(uintptr(fd), name), nil
+	if err != nil {
+		return nil, &os.PathError{Op: "openat2", Path: name, Err: err}
 	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// absent reports whether there is no directory of a name, but perhaps a link that leads to one.
+func absent(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP)
 }
 
 // imply makes a directory for which there was no entry. It looks like the one that it covers in the layers below.
@@ -188,7 +177,7 @@ func (u *unpacker) lookup(name string) node {
 }
 
 // resolve follows the symbolic links in name, a directory, as chroot(2) into the merged tree would: "lib/x" is "usr/lib/x" where a
-// layer below has lib -> usr/lib. The kernel cannot do it, since that link is not in this layer.
+// layer below has lib -> usr/lib. The kernel cannot do it, since that link may be in another layer.
 func (u *unpacker) resolve(name string) (string, error) {
 	done, rest := "", strings.Split(name, "/")
 	for links := 0; len(rest) > 0; {
@@ -256,8 +245,8 @@ func timespec(t time.Time) unix.Timespec {
 
 // touch sets the times of a directory, unless a later entry took its place.
 func (u *unpacker) touch(h *tar.Header) error {
-	f, err := u.open(h.Name)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+	f, err := openBeneath(u.root, h.Name, unix.O_DIRECTORY)
+	if absent(err) {
 		return nil
 	}
 	if err != nil {

@@ -72,19 +72,15 @@ func pack(w io.Writer, nodes []node) error {
 // copyFrom writes the content of a file. If a container is at work there, the file may be another by now, or a
 // directory on the way a symbolic link to the host's: no link is followed, and no FIFO waited for.
 func copyFrom(n node, w io.Writer) error {
-	root, err := unix.Open(strings.TrimSuffix(n.file, n.Path), unix.O_PATH|unix.O_CLOEXEC, 0)
+	root, err := os.Open(strings.TrimSuffix(n.file, n.Path))
 	if err != nil {
-		return os.NewSyscallError("open", err)
+		return err
 	}
-	defer unix.Close(root)
-	fd, err := unix.Openat2(root, n.Path[1:], &unix.OpenHow{
-		Flags:   unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
-	})
+	defer root.Close()
+	f, err := openBeneath(root, n.Path[1:], unix.O_NONBLOCK)
 	if err != nil {
-		return os.NewSyscallError("openat2", err)
+		return err
 	}
-	f := os.NewFile(uintptr(fd), n.file)
 	_, err = io.CopyN(w, f, n.st.Size)
 	return errors.Join(err, f.Close())
 }

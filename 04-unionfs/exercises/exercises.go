@@ -7,10 +7,10 @@ import "cutaway/chapters/exercise"
 var List = exercise.List{Dir: "04-unionfs", Exercises: []exercise.Exercise{
 	{
 		Name: "escape", Title: "Let no entry out", Points: 3,
-		Empty: []string{"unpacker.open"},
-		Task: `Open a directory of the layer, u.root, by its name in an archive. Links and ".." in the name are followed as if the layer were
-the root directory of a process: an absolute link that an image is full of leads to a place in the layer, and none leads out.
-Errors are *os.PathError; that there is no such directory can be found with errors.Is.`,
+		Empty: []string{"openBeneath"},
+		Task: `Open what is called name in the tree root. An archive may have put symbolic links there, and whoever runs in a container may do so while
+we read: the kernel is to follow none, neither at the end of the name nor on the way, wherever it leads. Then errors.Is finds unix.ELOOP (and resolve looks for where an
+image's own links lead, among the layers). Flags are those of open(2). Errors are *os.PathError; that there is nothing of that name can be found with errors.Is.`,
 	},
 	{
 		Name: "order", Title: "Put the layers in order", Points: 2,

@@ -16,6 +16,7 @@ func gradeEscape(g *exercise.G) {
 	s, out := newStore(g), g.Dir("outside")
 	name, text := exercise.Word("name"), exercise.Word("text")
 	g.Must(os.WriteFile(filepath.Join(out, "secret"), nil, 0o600))
+	g.Must(os.Mkdir(filepath.Join(out, "deep"), 0o755))
 
 	g.NoError(s.apply("plain", "", "a/", "a/b/", "a/b/"+name+"="+text), "First the simple thing: a name below u.root.")
 	g.Check(exercise.Check{Name: "a plain file", Want: text, Got: content(s.diff("plain", "a/b/"+name)), Hint: "The directory is not the one that was named."})
@@ -23,10 +24,10 @@ func gradeEscape(g *exercise.G) {
 	up := strings.Repeat("../", 30)
 	for _, target := range []string{out, up + out[1:]} {
 		id := exercise.Word("evil")
-		_ = s.apply(id, "", "way -> "+target, "way/"+name+"="+text)
+		_ = s.apply(id, "", "way -> "+target, "way/"+name+"="+text, "way/deep/"+name+"="+text)
 		g.Check(exercise.Check{
-			Name: "outside", Want: []string{"secret"}, Got: g.Names(out),
-			Hint: "The layer has a link way -> " + target + " and then a file way/" + name + ". Whose root does the kernel take for yours? " +
+			Name: "outside", Want: []string{"deep", "secret"}, Got: append(g.Names(out), g.Names(filepath.Join(out, "deep"))...),
+			Hint: "The layer has a link way -> " + target + " and then files way/" + name + " and way/deep/" + name + ". The kernel followed the link. " +
 				"openat2(2) can be told.",
 		})
 	}
@@ -37,7 +38,7 @@ func gradeEscape(g *exercise.G) {
 	}
 	g.Check(exercise.Check{
 		Name: "a link inside", Want: text, Got: got,
-		Hint: "An absolute link in an image is meant for who has the image as its root: it is to be followed there, and not refused.",
+		Hint: "An absolute link in an image is meant for who has the image as its root: it is to be followed there. resolve does so when it hears of ELOOP.",
 	})
 }
 
