@@ -24,8 +24,9 @@ func newWindow() *window {
 // between is the window from a request of the API to the answer. What the child
 // does before it has read its orders is the birth of a Go program, and no step's.
 // It may have been born before, and waited: then so belongs to the window what its
-// shim did until then. Its execve may be seen to return after the answer, which it
-// causes.
+// shim did until then. That may, on a busy machine, only now have the child that was
+// likely to be wanted, and is not. The execve may be seen to return after the answer,
+// which it causes.
 func between(facts []fact, request string) (*window, error) {
 	start := slices.IndexFunc(facts, func(f fact) bool { return f.who == "daemon" && strings.HasPrefix(f.what, "read POST "+request) })
 	reads := slices.IndexFunc(facts[start+1:], func(f fact) bool { return f.who == "child" && strings.HasPrefix(f.what, "read ") })
@@ -45,7 +46,7 @@ func between(facts []fact, request string) (*window, error) {
 			if limit, ok := strings.CutPrefix(f.what, "limit RLIMIT_NOFILE "); ok && w.files == "" {
 				w.files = limit
 			}
-		case strings.HasPrefix(f.what, "read "):
+		case strings.HasPrefix(f.what, "read "), f.pid == child.parent && f.bears != 0 && f.bears != child.pid:
 		case within, f.pid == child.pid, f.pid == child.parent && (waited || i > start) && !answered:
 			w.facts = append(w.facts, f)
 			became = became || f.pid == child.pid && strings.HasPrefix(f.what, "execve /")

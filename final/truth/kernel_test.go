@@ -1,6 +1,7 @@
 package truth
 
 import (
+	"cmp"
 	"path"
 	"regexp"
 	"slices"
@@ -14,6 +15,7 @@ type fact struct {
 	pid    int    // its process
 	parent int    // whose child that is
 	born   int    // the line on which it was cloned
+	bears  int    // the process that it brings into the world, by clone or execve; 0 = none
 	what   string // such as "bind /a on /b MS_BIND|MS_REC"
 	raw    string // details, as strace writes them
 	soft   bool   // it only looked: a plan may list that, and need not
@@ -37,6 +39,16 @@ const program = "program"
 
 var clonedForm = regexp.MustCompile(`^(\d+)(?: /\* (\d+) in strace's PID NS \*/)?$`)
 
+// clone is the thread or process that a call has made, as strace numbers it; 0 = none.
+func (c call) clone() int {
+	m := clonedForm.FindStringSubmatch(c.ret)
+	if m == nil || !slices.Contains([]string{"clone", "clone3", "fork", "vfork"}, c.name) {
+		return 0
+	}
+	n, _ := strconv.Atoi(cmp.Or(m[2], m[1]))
+	return n
+}
+
 // see finds the facts in calls.
 func see(dir string, calls []call) []fact {
 	w := &witness{
@@ -44,15 +56,9 @@ func see(dir string, calls []call) []fact {
 		netns: map[int]string{}, sockets: map[string]*socket{},
 	}
 	for _, c := range calls {
-		m := clonedForm.FindStringSubmatch(c.ret)
-		if m == nil || !slices.Contains([]string{"clone", "clone3", "fork", "vfork"}, c.name) {
-			continue
+		if n := c.clone(); n != 0 {
+			w.parents[n], w.born[n] = c.pid, c.line
 		}
-		n, _ := strconv.Atoi(m[1])
-		if m[2] != "" {
-			n, _ = strconv.Atoi(m[2])
-		}
-		w.parents[n], w.born[n] = c.pid, c.line
 	}
 	w.who[calls[0].pid] = "daemon"
 	for _, c := range calls {

@@ -151,7 +151,9 @@ func cloned(w *witness, c call) {
 		}
 	}
 	slices.Sort(made)
-	w.add(c, strings.TrimSpace("clone "+strings.Join(made, "|")))
+	f := w.fact(c, strings.TrimSpace("clone "+strings.Join(made, "|")))
+	f.bears = c.clone()
+	w.facts = append(w.facts, f)
 }
 
 // executed gives a process its part: the shim, the child, or a program.
@@ -164,7 +166,11 @@ func executed(w *witness, c call) {
 	case strings.HasPrefix(c.arg(1), `["cutaway", "init"`):
 		what = "execve child"
 	}
-	w.add(c, what) // by whom it was before
+	f := w.fact(c, what) // by whom it was before
+	if what == "execve child" {
+		f.bears = c.pid
+	}
+	w.facts = append(w.facts, f)
 	switch {
 	case what == "execve shim":
 		w.who[c.pid] = "shim"
