@@ -58,15 +58,12 @@ type archive struct {
 
 func (a *archive) add(from *Store, ref string) error {
 	img, err := from.Get(ref)
-	if err != nil {
+	if err := errors.Join(err, os.MkdirAll(a.path(blobsDir), 0o755)); err != nil {
 		return err
 	}
 	entry := archived{Config: blobName(img.ID)}
 	for _, l := range img.Layers {
 		entry.Layers = append(entry.Layers, blobName(l.Digest))
-	}
-	if err := os.MkdirAll(a.path(blobsDir), 0o755); err != nil {
-		return err
 	}
 	for _, blob := range append([]string{blobName(img.Manifest), entry.Config}, entry.Layers...) {
 		if err := os.Link(from.path(blob), a.path(blob)); err != nil && !errors.Is(err, os.ErrExist) {

@@ -107,20 +107,23 @@ func (e *Engine) build(c *Container, img images.Image) error {
 	return c.save()
 }
 
-// discard removes what a container has on disk, with these volumes, whether it is all there or not.
-// The record goes first: without it, the container does not exist, and what is
-// left when the engine dies here is swept up by the next one.
-func (e *Engine) discard(c *Container, volumes []string) error {
+// discard removes what a container has on disk, with these volumes, whether it is
+// all there or not. An engine may die at any point of it: the volumes go before the
+// record, which alone knows of them, and the directory goes last. Without its
+// record a container does not exist, and the next engine, which finds the directory, sweeps it up.
+func (e *Engine) discard(c *Container, volumes []string) (err error) {
+	for _, v := range volumes {
+		err = errors.Join(err, e.volumes.Remove(v))
+	}
+	if err != nil {
+		return err
+	}
 	if err := os.Remove(recordIn(c.dir)); err != nil && !missing(err) {
 		return err
 	}
 	var own errgroup.Group
-	own.Go(func() error { return errors.Join(os.RemoveAll(c.bundle), os.RemoveAll(c.dir)) })
-	err := e.drop(c.record.ID)
-	for _, v := range volumes {
-		err = errors.Join(err, e.volumes.Remove(v))
-	}
-	return errors.Join(err, own.Wait())
+	own.Go(func() error { return errors.Join(os.RemoveAll(e.socket(c.record.ID)), os.RemoveAll(c.bundle), os.RemoveAll(c.dir)) })
+	return errors.Join(e.drop(c.record.ID), own.Wait())
 }
 
 // hostname is what a container is called inside if nobody says: on somebody

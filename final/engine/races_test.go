@@ -3,6 +3,7 @@ package engine
 import (
 	"io"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // allowed tells whether an error is one that a verb may end in while others change the same things: of these kinds.
@@ -180,4 +182,34 @@ func TestTheContainerOfARunThatFailedCanBeStarted(t *testing.T) {
 	until, err := w.Wait(w.ctx(), id, container.WaitConditionNotRunning)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, w.receive(until))
+}
+
+// An engine may be killed in the middle of a removal, as one fails here: what it has not removed is found again.
+func TestARemovalCanBeDoneAgainFromWhereItEnded(t *testing.T) {
+	w := open(t)
+	req := request("true")
+	req.Config.Volumes = map[string]struct{}{"/anonymous": {}}
+	id := w.run(req, "").id
+	c, err := w.find(id)
+	require.NoError(t, err)
+	volume := c.look().Nameless[0]
+	require.True(t, w.volumes.Has(volume))
+	require.FileExists(t, w.socket(id))
+
+	require.NoError(t, os.Rename(recordIn(c.dir), c.dir+"/kept"))
+	require.NoError(t, os.MkdirAll(recordIn(c.dir)+"/in-the-way", 0o700))
+	require.Error(t, w.Remove(w.ctx(), id, daemon.RemoveOptions{Volumes: true}))
+	require.False(t, w.volumes.Has(volume), "without the record nobody would know of it")
+	require.NoError(t, os.RemoveAll(recordIn(c.dir)))
+	require.NoError(t, os.Rename(c.dir+"/kept", recordIn(c.dir)))
+
+	held := c.dir + "/held"
+	require.NoError(t, os.Mkdir(held, 0o700))
+	require.NoError(t, unix.Mount("tmpfs", held, "tmpfs", 0, ""))
+	err = w.Remove(w.ctx(), id, daemon.RemoveOptions{})
+	require.NoError(t, unix.Unmount(held, 0))
+	require.ErrorIs(t, err, unix.EBUSY)
+	require.NoFileExists(t, w.socket(id), "without the directory nobody would know of it")
+	require.NoError(t, w.Remove(w.ctx(), id, daemon.RemoveOptions{}))
+	w.clean("removed")
 }

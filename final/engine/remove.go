@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"os"
 
 	daemon "cutaway/07-daemon"
 
@@ -71,7 +70,6 @@ func (e *Engine) remove(c *Container, o daemon.RemoveOptions) error {
 	c.mu.Lock()
 	c.removed = true
 	c.mu.Unlock()
-	_ = os.Remove(e.socket(r.ID))
 	e.mu.Lock()
 	delete(e.containers, r.ID)
 	e.mu.Unlock()

@@ -72,7 +72,7 @@ func (e *Engine) restoreOne(id string) error {
 	}
 	switch {
 	case half:
-		return errors.Join(e.discard(c, nil), os.RemoveAll(e.socket(id)))
+		return e.discard(c, nil)
 	case c.record.Host.AutoRemove:
 		return e.remove(c, daemon.RemoveOptions{Volumes: true})
 	}
