@@ -191,27 +191,20 @@ func (c contents) convert(entry archived, index *v1.IndexManifest) error {
 	if err != nil {
 		return err
 	}
-	manifest, err := json.Marshal(v1.Manifest{
-		SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Config: c.add(types.OCIConfigJSON, config), Layers: layers,
-	})
+	img, err := compose(config, layers)
 	if err != nil {
 		return err
 	}
-	d := c.add(types.OCIManifestSchema1, manifest)
-	keep(index, d)
+	for _, document := range img.documents {
+		c[blobName(digestOf(document))] = io.NewSectionReader(bytes.NewReader(document), 0, int64(len(document)))
+	}
+	keep(index, img.desc)
 	for _, tag := range entry.RepoTags {
 		ref, err := parseTag(tag)
 		if err != nil {
 			return err
 		}
-		setName(index, d, ref)
+		setName(index, img.desc, ref)
 	}
 	return nil
-}
-
-// add adds a document that was not in the archive.
-func (c contents) add(kind types.MediaType, document []byte) v1.Descriptor {
-	d := v1.Descriptor{MediaType: kind, Digest: hashOf(digestOf(document)), Size: int64(len(document))}
-	c[blobName(d.Digest.String())] = io.NewSectionReader(bytes.NewReader(document), 0, d.Size)
-	return d
 }

@@ -85,11 +85,8 @@ func (s *Store) pack(layer io.Reader) (l Layer, release func(), err error) {
 	defer plain.Close()
 	err = s.atomically(func(f *os.File) (string, error) {
 		blob, tar := sha256.New(), sha256.New()
-		zip, err := gzip.NewWriterLevel(io.MultiWriter(f, blob), gzip.BestSpeed)
-		if err != nil {
-			return "", err
-		}
-		_, err = io.CopyBuffer(io.MultiWriter(zip, tar), struct{ io.Reader }{plain}, make([]byte, pipeSize)) // its WriteTo would copy in smaller pieces
+		zip, _ := gzip.NewWriterLevel(io.MultiWriter(f, blob), gzip.BestSpeed)                                // fails for a level that there is not
+		_, err := io.CopyBuffer(io.MultiWriter(zip, tar), struct{ io.Reader }{plain}, make([]byte, pipeSize)) // its WriteTo would copy in smaller pieces
 		if err = errors.Join(err, zip.Close()); err != nil {
 			return "", err
 		}
@@ -115,21 +112,27 @@ func (d Draft) image(layers []Layer) (Image, error) {
 		config.History = append(config.History, below.History...)
 	}
 	config.History = append(config.History, d.Step)
-	m := v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Layers: []v1.Descriptor{}}
+	blobs := []v1.Descriptor{}
 	for _, l := range layers {
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, hashOf(l.DiffID))
-		m.Layers = append(m.Layers, v1.Descriptor{MediaType: ociLayer(l.MediaType), Digest: hashOf(l.Digest), Size: l.Size})
+		blobs = append(blobs, v1.Descriptor{MediaType: ociLayer(l.MediaType), Digest: hashOf(l.Digest), Size: l.Size})
 	}
 	rawConfig, err := json.Marshal(config)
 	if err != nil {
 		return Image{}, err
 	}
-	m.Config = v1.Descriptor{MediaType: types.OCIConfigJSON, Digest: hashOf(digestOf(rawConfig)), Size: int64(len(rawConfig))}
+	return compose(rawConfig, blobs)
+}
+
+// compose makes an image of its config and its layers, with an OCI manifest.
+func compose(config []byte, layers []v1.Descriptor) (Image, error) {
+	m := v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Layers: layers}
+	m.Config = v1.Descriptor{MediaType: types.OCIConfigJSON, Digest: hashOf(digestOf(config)), Size: int64(len(config))}
 	raw, err := json.Marshal(m)
 	if err != nil {
 		return Image{}, err
 	}
-	return parse(raw, m, rawConfig)
+	return parse(raw, m, config)
 }
 
 func hashOf(digest string) v1.Hash {
