@@ -121,9 +121,9 @@ func (e *Engine) discard(c *Container, volumes []string) (err error) {
 	if err := os.Remove(recordIn(c.dir)); err != nil && !missing(err) {
 		return err
 	}
-	var own errgroup.Group
-	own.Go(func() error { return errors.Join(os.RemoveAll(e.socket(c.record.ID)), os.RemoveAll(c.bundle), os.RemoveAll(c.dir)) })
-	return errors.Join(e.drop(c.record.ID), own.Wait())
+	var layer errgroup.Group
+	layer.Go(func() error { return e.drop(c.record.ID) })
+	return errors.Join(os.RemoveAll(e.socket(c.record.ID)), os.RemoveAll(c.bundle), os.RemoveAll(c.dir), layer.Wait())
 }
 
 // hostname is what a container is called inside if nobody says: on somebody

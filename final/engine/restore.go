@@ -86,6 +86,9 @@ func (e *Engine) resume(c *Container) error {
 		running, err := c.shim.Find("")
 		if err == nil {
 			go e.watch(c, running)
+			if !c.record.State.Paused { // the engine before may have died during a commit or a pause
+				_ = e.group(c.record.ID).Thaw() // who needs the freezer will hear what is wrong with it
+			}
 			return e.rehold(c)
 		}
 		if !errors.Is(err, shim.ErrGone) {

@@ -101,6 +101,26 @@ func TestAContainerIsEndedWhereItWasStarted(t *testing.T) {
 	w.clean("started by an older engine")
 }
 
+// An engine that dies during a commit, or before it has noted a pause: SIGKILL does nothing to a frozen process.
+func TestAContainerThatWasLeftFrozenGoesOn(t *testing.T) {
+	w := open(t)
+	id := w.create(request("sleep", "1000"))
+	require.NoError(t, w.Start(w.ctx(), id))
+	w.replaced(func() { require.NoError(t, w.group(id).Freeze()) })
+	frozen, err := w.group(id).Frozen()
+	require.NoError(t, err)
+	require.False(t, frozen)
+	require.NoError(t, w.Kill(w.ctx(), id, "KILL"))
+
+	require.NoError(t, w.Start(w.ctx(), id))
+	require.NoError(t, w.Pause(w.ctx(), id))
+	w.replaced(func() {})
+	frozen, err = w.group(id).Frozen()
+	require.NoError(t, err)
+	require.True(t, frozen, "one that was paused still is")
+	require.NoError(t, w.Kill(w.ctx(), id, "KILL"))
+}
+
 // As on a full disk.
 func TestAStartThatCannotBeWrittenDownLeavesNothing(t *testing.T) {
 	w := open(t)
