@@ -15,10 +15,8 @@ func (e *Engine) Remove(_ context.Context, ref string, o daemon.RemoveOptions) e
 	if err != nil {
 		return err
 	}
-	if !o.Force {
-		if err := c.stands(); err != nil {
-			return err
-		}
+	if err := c.stands(); err != nil && !o.Force {
+		return err
 	}
 	for {
 		if err := e.endFor(c, o); err != nil {

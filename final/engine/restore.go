@@ -134,10 +134,8 @@ func (e *Engine) sweep() error {
 	}
 	for id := range e.net.Allocated() {
 		if e.containers[id] == nil {
-			if err := e.net.Release(id); err != nil {
-				return err
-			}
+			err = errors.Join(err, e.net.Release(id))
 		}
 	}
-	return e.sweepImages(images.SweepOptions{Alone: true})
+	return errors.Join(err, e.sweepImages(images.SweepOptions{Alone: true}))
 }
