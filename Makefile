@@ -45,7 +45,7 @@ demo: build demo-tools ## show a container from inside and outside (root or sudo
 .PHONY: test
 test: build tools ## run all tests, in all tiers (root or sudo)
 	@if [ -n "$(AS_ROOT)" ]; then exec='-exec=sudo env CUTAWAY_TIER=root '$(KEEP); fi; \
-	CUTAWAY_TIER=root $(GO) test -count=1 -timeout 60m $${exec:+"$$exec"} $(ARGS)
+	CUTAWAY_TIER=root $(GO) test -count=1 -timeout 20m $${exec:+"$$exec"} $(ARGS)
 	@if [ -x .ci/test-vm ] && [ "$(ARGS)" = ./... ]; then $(MAKE) --no-print-directory test-vm; fi
 
 .PHONY: test-vm
