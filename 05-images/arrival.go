@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -49,11 +50,11 @@ func (a *arrival) layers(ctx context.Context) error {
 	var downloads []*download
 	for _, l := range a.Layers {
 		if a.hasBlob(l.Digest, l.Size) && (a.unpack == nil || a.unpack.Has(l.ChainID)) {
-			a.tell(l, StatusExists, 0)
+			a.tell(l, "Already exists", 0)
 			continue
 		}
-		a.tell(l, StatusPulling, 0)
-		downloads = append(downloads, newDownload(a, l))
+		a.tell(l, "Pulling fs layer", 0)
+		downloads = append(downloads, &download{arrival: a, layer: l, changed: sync.NewCond(&sync.Mutex{})})
 	}
 	both, ctx := errgroup.WithContext(ctx)
 	both.Go(func() error {
@@ -69,7 +70,7 @@ func (a *arrival) layers(ctx context.Context) error {
 			if err := d.finish(ctx); err != nil {
 				return err
 			}
-			a.tell(d.layer, StatusPulled, 0)
+			a.tell(d.layer, "Pull complete", 0)
 		}
 		return nil
 	})

@@ -25,23 +25,16 @@ type download struct {
 	*arrival
 	layer Layer
 
-	mu      sync.Mutex
-	changed sync.Cond // one of the following has
-	file    *os.File  // stays readable when it is renamed
-	ready   int64     // bytes that may be read
-	done    bool      // the blob is whole and verified, or err is set
+	changed *sync.Cond // one of the following has; its lock guards them
+	file    *os.File   // stays readable when it is renamed
+	ready   int64      // bytes that may be read
+	done    bool       // the blob is whole and verified, or err is set
 	err     error
 }
 
-func newDownload(a *arrival, l Layer) *download {
-	d := &download{arrival: a, layer: l}
-	d.changed.L = &d.mu
-	return d
-}
-
 func (d *download) set(change func()) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.changed.L.Lock()
+	defer d.changed.L.Unlock()
 	change()
 	d.changed.Broadcast()
 }
@@ -56,7 +49,7 @@ func (d *download) run(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("get layer %s: %w", short(d.layer.Digest), err)
 	} else {
-		d.tell(d.layer, StatusDownloaded, 0)
+		d.tell(d.layer, "Download complete", 0)
 	}
 	d.set(func() { d.done, d.err = true, err })
 	return err
@@ -84,7 +77,7 @@ func (d *download) open(ctx context.Context) (*os.File, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-time.After(50 * time.Millisecond):
-			d.tell(d.layer, StatusWaiting, 0)
+			d.tell(d.layer, "Waiting", 0)
 		}
 	}
 }
@@ -118,7 +111,7 @@ func (d *download) fetch(ctx context.Context) error {
 		}
 	}
 	if err == nil {
-		d.tell(d.layer, StatusVerifying, 0)
+		d.tell(d.layer, "Verifying Checksum", 0)
 		err = checkDigest(d.layer.Digest, sumOf(sum))
 	}
 	if errors.Is(err, ErrSize) || errors.Is(err, ErrDigest) { // there is no use in continuing this
@@ -152,7 +145,7 @@ func (d *download) more(ctx context.Context, to io.Writer) error {
 
 func (d *download) arrived(p []byte) (int, error) {
 	d.set(func() { d.ready += int64(len(p)) })
-	d.tell(d.layer, StatusDownloading, d.ready)
+	d.tell(d.layer, "Downloading", d.ready)
 	if d.ready > d.layer.Size {
 		return 0, fmt.Errorf("%w: more than %d bytes", ErrSize, d.layer.Size)
 	}
@@ -164,8 +157,8 @@ func (d *download) finish(ctx context.Context) error {
 	if d.unpack != nil && !d.unpack.Has(d.layer.ChainID) {
 		return d.layer.unpack(&follower{download: d, ctx: ctx}, d.unpack)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.changed.L.Lock()
+	defer d.changed.L.Unlock()
 	for !d.done {
 		d.changed.Wait()
 	}
@@ -189,12 +182,12 @@ func (f *follower) Close() error {
 
 // Read waits for the next bytes.
 func (f *follower) Read(p []byte) (int, error) {
-	f.mu.Lock()
+	f.changed.L.Lock()
 	for f.at >= f.ready && !f.done && f.closed == nil {
 		f.changed.Wait()
 	}
 	file, ready, done, err := f.file, f.ready, f.done, errors.Join(f.ctx.Err(), f.closed, f.err)
-	f.mu.Unlock()
+	f.changed.L.Unlock()
 	if err != nil {
 		return 0, err
 	}
@@ -204,7 +197,7 @@ func (f *follower) Read(p []byte) (int, error) {
 	n, err := file.ReadAt(p[:min(int64(len(p)), ready-f.at)], f.at)
 	f.at += int64(n)
 	if done {
-		f.tell(f.layer, StatusExtracting, f.at)
+		f.tell(f.layer, "Extracting", f.at)
 	}
 	return n, err
 }

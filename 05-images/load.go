@@ -69,7 +69,7 @@ func (s *Store) Load(r io.Reader, o LoadOptions) (loaded []Image, err error) {
 
 // loading tells of a layer that arrives in Docker's words for archives.
 func (o LoadOptions) loading(p Progress) {
-	if o.Progress != nil && p.Status == StatusDownloading {
+	if o.Progress != nil && p.Status == "Downloading" {
 		p.Status = "Loading layer"
 		o.Progress(p)
 	}

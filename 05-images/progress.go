@@ -1,38 +1,15 @@
 package images
 
 import (
-	"io"
 	"sync"
 	"time"
 )
 
-// The words in which Docker tells how far a layer is.
-const (
-	StatusPulling     = "Pulling fs layer"
-	StatusExists      = "Already exists"
-	StatusWaiting     = "Waiting"
-	StatusDownloading = "Downloading"
-	StatusVerifying   = "Verifying Checksum"
-	StatusDownloaded  = "Download complete"
-	StatusExtracting  = "Extracting"
-	StatusPulled      = "Pull complete"
-)
-
-// Progress is one event of a pull or a push, and one line of Docker's JSON stream.
+// Progress is one event of a pull or a push, and one line of Docker's JSON stream, in Docker's words.
 type Progress struct {
 	ID             string // a layer's short digest, a tag for the first line, "" for lines about all
 	Status         string
 	Current, Total int64 // bytes; Total is 0 where there is nothing to count
-}
-
-// counted tells after each piece how many bytes of r have been read.
-func counted(r io.Reader, tell func(n int64)) io.Reader {
-	n := int64(0)
-	return io.TeeReader(r, writerFunc(func(p []byte) (int, error) {
-		n += int64(len(p))
-		tell(n)
-		return len(p), nil
-	}))
 }
 
 const reportEvery = 100 * time.Millisecond

@@ -176,8 +176,14 @@ type upload struct {
 // Compressed opens the blob, for each attempt.
 func (u upload) Compressed() (io.ReadCloser, error) {
 	f, err := u.Layer.Compressed()
+	n := int64(0)
+	count := writerFunc(func(p []byte) (int, error) {
+		n += int64(len(p))
+		u.sent(n)
+		return len(p), nil
+	})
 	return struct {
 		io.Reader
 		io.Closer
-	}{counted(f, u.sent), f}, err
+	}{io.TeeReader(f, count), f}, err
 }
