@@ -9,7 +9,6 @@ import (
 	images "cutaway/05-images"
 
 	"github.com/google/go-containerregistry/pkg/compression"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -76,7 +75,7 @@ func TestAnImageThatIsRemovedDuringItsPushStaysRemoved(t *testing.T) {
 	srv.setMeddle(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/") {
 			_, err := s.Remove(img.ID, images.RemoveOptions{})
-			assert.NoError(t, err)
+			must(err)
 		}
 		return false
 	})
