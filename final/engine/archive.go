@@ -32,7 +32,7 @@ func (e *Engine) Save(_ context.Context, o daemon.SaveOptions, w io.Writer) erro
 		}
 		refs = append(refs, names...)
 	}
-	return e.images.Save(w, refs...)
+	return imageError(e.images.Save(w, refs...), strings.Join(o.Refs, ", "))
 }
 
 // meant is what a name stands for in save: without a tag, all tags of a repository.

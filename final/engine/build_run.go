@@ -120,10 +120,11 @@ func (b *builder) perform(ctx context.Context, id string) (status int, err error
 // keepRun leaves the container of a RUN to whoever wants to look at it. One that
 // could not be started is gone already.
 func (b *builder) keepRun(id string) error {
-	c, err := b.find(id)
+	c, err := b.hold(id)
 	if daemon.KindOf(err) == daemon.NotFound {
 		return nil
 	}
+	defer c.verb.Unlock()
 	return c.change(func(r *Record) { r.Host.AutoRemove, r.Volatile = false, true })
 }
 

@@ -84,6 +84,47 @@ func TestAnImageStaysWhileAContainerIsMadeOfIt(t *testing.T) {
 	}
 }
 
+func TestAnImageThatLosesItsNameMeanwhileIsNotFound(t *testing.T) {
+	w := open(t)
+	b, _ := w.must(files{"Dockerfile": "FROM scratch\nCOPY f /\n", "f": "x"}, daemon.BuildOptions{Tags: []string{"kept"}})
+	done := make(chan struct{})
+	var other errgroup.Group
+	other.Go(func() error {
+		for {
+			select {
+			case <-done:
+				return nil
+			default:
+			}
+			if err := w.images.Tag(b.id, "flips"); err != nil {
+				return err
+			}
+			if _, err := (imageStore{w.Engine}).Remove(w.ctx(), "flips", daemon.ImageRemoveOptions{}); err != nil {
+				return err
+			}
+		}
+	})
+	for range 100 {
+		allowed(t, w.Save(w.ctx(), daemon.SaveOptions{Refs: []string{"flips"}}, io.Discard), daemon.NotFound)
+	}
+	close(done)
+	require.NoError(t, other.Wait())
+}
+
+// Somebody removes the container of a RUN that failed before it is kept for the user.
+func TestARunThatFailedMayLoseItsContainer(t *testing.T) {
+	w := open(t)
+	id := w.run(request("false"), "").id
+	c, err := w.find(id)
+	require.NoError(t, err)
+	require.NoError(t, w.Remove(w.ctx(), id, daemon.RemoveOptions{}))
+	w.mu.Lock()
+	w.containers[id] = c
+	w.mu.Unlock()
+	require.NoError(t, (&builder{Engine: w.Engine}).keepRun(id))
+	delete(w.containers, id)
+}
+
 func TestAContainerOfRmIsOneWhileItRestarts(t *testing.T) {
 	w := open(t)
 	req := request("sleep", "1000")
