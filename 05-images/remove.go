@@ -21,6 +21,9 @@ type RemoveOptions struct {
 	// Force removes an image that has names in several repositories or a
 	// stopped container. Nothing removes one with a running container.
 	Force bool
+	// Nameless leaves an image that has a tag: it may have come by one since the
+	// caller looked.
+	Nameless bool
 	// InUse names a container made from the image with this ID, a running one
 	// if there is any; "" if there is none. Nil: no container anywhere.
 	InUse func(imageID string) (container string, running bool)
@@ -92,6 +95,8 @@ func (o RemoveOptions) decide(img Image, name string) (gone []Reference, whole b
 		return nil, false, fmt.Errorf("%w: unable to "+format, append([]any{ErrConflict}, args...)...)
 	}
 	switch {
+	case o.Nameless && len(img.Names) > 0:
+		return conflict("delete %s - it is called %s", short(img.ID), img.Names[0])
 	case byName && !single:
 		return img.withDigests(ref), false, nil
 	case byName && container != "" && !o.Force:

@@ -64,13 +64,15 @@ func TestRemovingFollowsDockersRules(t *testing.T) {
 		{"x b", "x", none, "", "untagged x:latest; untagged x@manifest"},
 		{"x b", "b", none, "", "untagged b:latest"},
 		{"a", "b", none, "", "!no such image: b:latest"},
+		{"", "ID", none, "nameless", "deleted image; deleted layer1; deleted layer0"},
+		{"a", "ID", none, "nameless", "!it is called a:latest"},
 	} {
 		t.Run(strings.Join([]string{row.names, "rmi", row.remove, row.container, row.force}, " "), func(t *testing.T) {
 			dir := t.TempDir()
 			s := openStore(t, dir)
 			img := imageWithNames(t, s, row.names)
 			ref := strings.NewReplacer("ID", img.ID[7:19], "manifest", img.Manifest).Replace(row.remove)
-			done, err := s.Remove(ref, images.RemoveOptions{Force: row.force != "", InUse: func(id string) (string, bool) {
+			done, err := s.Remove(ref, images.RemoveOptions{Force: row.force == "force", Nameless: row.force == "nameless", InUse: func(id string) (string, bool) {
 				require.Equal(t, img.ID, id)
 				return map[string]string{stopped: "c1", running: "c1"}[row.container], row.container == running
 			}})

@@ -162,7 +162,7 @@ func (e *Engine) forgetStep(id string) (parent string, err error) {
 
 // PruneBuilds removes images without a name that builds have made: those that
 // lead nowhere or, with o.All, also those that led to images with one, which stay.
-func (e *Engine) PruneBuilds(ctx context.Context, o daemon.BuildPruneOptions) (report api.CachePruneReport, err error) {
+func (e *Engine) PruneBuilds(_ context.Context, o daemon.BuildPruneOptions) (report api.CachePruneReport, err error) {
 	passes, err := pruneFilters(o.Filters)
 	if err != nil {
 		return report, err
@@ -178,7 +178,7 @@ func (e *Engine) PruneBuilds(ctx context.Context, o daemon.BuildPruneOptions) (r
 		if user != "" || len(img.Names) > 0 || !o.All && e.intermediate(img) || !passes(createdAt(img), img.Config.Config.Labels) {
 			continue
 		}
-		gone, err := imageStore{e}.Remove(ctx, id, daemon.ImageRemoveOptions{NoPrune: o.All})
+		gone, err := imageStore{e}.remove(id, daemon.ImageRemoveOptions{NoPrune: o.All}, images.RemoveOptions{Nameless: true})
 		if err := tidy(err); err != nil {
 			return report, err
 		}

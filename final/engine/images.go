@@ -149,21 +149,25 @@ func (e imageStore) Tag(_ context.Context, ref, name string) error {
 // Remove takes a name away and, with the last, the image, and the steps of the
 // build that only led to it.
 func (e imageStore) Remove(_ context.Context, ref string, o daemon.ImageRemoveOptions) ([]image.DeleteResponse, error) {
-	list, err := e.removeOne(ref, o)
+	return e.remove(ref, o, images.RemoveOptions{Force: o.Force})
+}
+
+func (e imageStore) remove(ref string, o daemon.ImageRemoveOptions, how images.RemoveOptions) ([]image.DeleteResponse, error) {
+	list, err := e.removeOne(ref, how)
 	for n := 0; n < len(list) && err == nil; n++ {
 		parent, ferr := e.forgetStep(list[n].Deleted)
 		if err = ferr; err != nil || parent == "" || o.NoPrune {
 			continue
 		}
-		var more []image.DeleteResponse
-		more, err = e.removeOne(parent, daemon.ImageRemoveOptions{})
-		list, err = append(list, more...), tidy(err)
+		more, merr := e.removeOne(parent, images.RemoveOptions{Nameless: true})
+		list, err = append(list, more...), tidy(merr)
 	}
 	return list, err
 }
 
-func (e imageStore) removeOne(ref string, o daemon.ImageRemoveOptions) ([]image.DeleteResponse, error) {
-	removed, err := e.images.Remove(ref, images.RemoveOptions{Force: o.Force, InUse: e.userOf, Drop: e.drop})
+func (e imageStore) removeOne(ref string, o images.RemoveOptions) ([]image.DeleteResponse, error) {
+	o.InUse, o.Drop = e.userOf, e.drop
+	removed, err := e.images.Remove(ref, o)
 	if err != nil {
 		return nil, imageError(err, ref)
 	}

@@ -76,15 +76,11 @@ func (e *Engine) PruneImages(_ context.Context, f daemon.Filters) (image.PruneRe
 	return report, err
 }
 
-// removeAll takes all names of an image away, and so the image. One that came
-// into use meanwhile stays.
+// removeAll takes all names of an image away, and then the image. One that came
+// into use meanwhile, or has got another name, stays.
 func (e *Engine) removeAll(img images.Image) (gone []image.DeleteResponse, err error) {
-	names := slices.Concat(img.Names, img.Digests)
-	if len(names) == 0 {
-		names = []string{img.ID}
-	}
-	for _, name := range names {
-		some, err := imageStore{e}.Remove(context.Background(), name, daemon.ImageRemoveOptions{})
+	for _, name := range slices.Concat(img.Names, img.Digests, []string{img.ID}) {
+		some, err := imageStore{e}.remove(name, daemon.ImageRemoveOptions{}, images.RemoveOptions{Nameless: name == img.ID})
 		gone = append(gone, some...)
 		if err := tidy(err); err != nil { // with the last tag of a repository, its digests go, too
 			return gone, err
