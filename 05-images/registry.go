@@ -150,10 +150,7 @@ func (r Registry) connect(ctx context.Context, ref Reference, scopes ...string) 
 	if host == DefaultDomain {
 		host = hubHost
 	}
-	var options []name.Option
-	if r.insecure(host) {
-		options = append(options, name.Insecure)
-	}
+	options := map[bool][]name.Option{true: {name.Insecure}}[r.insecure(host)]
 	reg, err := name.NewRegistry(host, options...)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrReference, err)
