@@ -120,7 +120,7 @@ func TestLearnerSeesWhatIsWrong(t *testing.T) {
 	l.replace("chroot.go", "os.Chdir(c.Root, now)", "os.Chdir(c.Root)")
 	l.replace("pivot.go", `return unsolved("pivot")`, "println(\"here\"); panic(1)")
 	l.replace("openin.go", `return nil, unsolved("openin")`, "for {\n\t}")
-	r, results := l.grade(5 * time.Second)
+	r, results := l.grade(20 * time.Second)
 	require.Empty(t, r.CompileError)
 	require.Equal(t, exercise.Failed, results["jail"].State)
 	require.Equal(t, "root directory", results["jail"].Check)
@@ -131,7 +131,7 @@ func TestLearnerSeesWhatIsWrong(t *testing.T) {
 	require.NotContains(t, results["pivot"].Output, "role.go")
 
 	require.Equal(t, exercise.Hung, results["openin"].State)
-	require.Equal(t, "an end within 5s", results["openin"].Expected)
+	require.Equal(t, "an end within 20s", results["openin"].Expected)
 }
 
 func TestGradingNeedsACopy(t *testing.T) {
