@@ -51,9 +51,8 @@ func (p *push) run(ctx context.Context, r Registry) (err error) {
 		return err
 	}
 	defer release()
-	_, gone := p.Get(p.image.ID) // who removed it came before the lease, or will see it
 	sources, err := p.sources()
-	if err := errors.Join(gone, err); err != nil {
+	if err != nil {
 		return err
 	}
 	scopes := []string{"repository:" + p.ref.Path + ":pull,push"}
@@ -113,9 +112,10 @@ func (p *push) send(ctx context.Context, to *session, sources map[string]string)
 	if err != nil {
 		return err
 	}
-	stored, err := layout.Path(p.dir).Image(p.image.desc.Digest)
+	stored, err := layout.Path(p.dir).Image(p.image.desc.Digest) // what is in the index stays, for it is leased
 	if err != nil {
-		return err
+		_, gone := p.Get(p.image.ID)
+		return errors.Join(gone, err)
 	}
 	layers, err := stored.Layers()
 	if err != nil {

@@ -87,6 +87,21 @@ func TestAnImageThatIsRemovedDuringItsPushStaysRemoved(t *testing.T) {
 	require.NoError(t, err, "what it needed was there to the end")
 }
 
+func TestAnImageThatIsRemovedBeforeItsPushIsNotFound(t *testing.T) {
+	srv, s := newServer(t), newStore(t)
+	ref := parse(t, srv.host+"/web")
+	img, err := s.Add(simple(t, "a=1"), ref.String(), nil)
+	require.NoError(t, err)
+	srv.setMeddle(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/v2/" { // the first request
+			_, err := s.Remove(img.ID, images.RemoveOptions{})
+			must(err)
+		}
+		return false
+	})
+	require.ErrorIs(t, s.Push(t.Context(), ref, images.PushOptions{}), images.ErrNotFound)
+}
+
 func TestPushingNeedsAnImageAndPermission(t *testing.T) {
 	srv, s := newServer(t), newStore(t)
 	ref := parse(t, srv.host+"/web")
