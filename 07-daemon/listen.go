@@ -26,12 +26,22 @@ func Listen(host string, o ListenOptions) (net.Listener, error) {
 	scheme, address, _ := strings.Cut(host, "://")
 	switch {
 	case scheme == "unix" && filepath.IsAbs(address):
-		return listenUnix(address)
+		l, err := listenUnix(address)
+		for end := time.Now().Add(lastBreath); errors.Is(err, errAlive) && time.Now().Before(end); l, err = listenUnix(address) {
+			time.Sleep(lastBreath / 20)
+		}
+		return l, err
 	case scheme == "tcp":
 		return listenTCP(address, o)
 	}
 	return nil, fmt.Errorf("listen on %q: want unix:///path or tcp://address:port", host)
 }
+
+var errAlive = errors.New("another daemon is listening there; stop it or choose another path")
+
+// lastBreath is how long a daemon that was killed may seem to listen: a process that it
+// was about to start has its socket until execve.
+const lastBreath = time.Second / 2
 
 // listenUnix replaces the socket that a killed daemon left behind, but never
 // that of a daemon which answers. The socket is for root and its group (mode
@@ -87,7 +97,7 @@ func removeStale(path string) error {
 	conn, err := net.DialTimeout("unix", path, time.Second)
 	switch {
 	case err == nil:
-		return errors.Join(errors.New("another daemon is listening there; stop it or choose another path"), conn.Close())
+		return errors.Join(errAlive, conn.Close())
 	case errors.Is(err, unix.ECONNREFUSED): // a socket without a listener, connect(2)
 		return os.Remove(path)
 	}
