@@ -141,15 +141,14 @@ func (c *Container) load() error {
 	return json.Unmarshal(data, &c.record)
 }
 
-// detach lets go of the shim, which goes on.
+// detach lets go of the shim, which goes on, and of the plan.
 func (c *Container) detach() error {
 	c.verb.Lock()
 	defer c.verb.Unlock()
-	if c.shim == nil {
-		return nil
+	err := c.letGo()
+	if p := c.currentPlan(); p != nil {
+		err = errors.Join(err, p.Close())
 	}
-	err := c.shim.Close()
-	c.shim = nil
 	return err
 }
 

@@ -45,11 +45,8 @@ func (e *Engine) ExecCreate(_ context.Context, ref string, req container.ExecCre
 		return "", err
 	}
 	defer c.verb.Unlock()
-	if _, err := c.mustRun(); err != nil {
+	if _, err := c.mayExec(); err != nil {
 		return "", err
-	}
-	if c.look().State.Paused {
-		return "", daemon.Errorf(daemon.Conflict, "Container %s is paused, unpause the container before exec", ref)
 	}
 	if len(req.Cmd) == 0 {
 		return "", daemon.Errorf(daemon.Invalid, "No exec command specified")
@@ -66,6 +63,16 @@ func (e *Engine) ExecCreate(_ context.Context, ref string, req container.ExecCre
 	defer e.mu.Unlock()
 	e.execs[x.id] = x
 	return x.id, nil
+}
+
+// mayExec is the shim of a container that can have one more process; the caller holds
+// the verb lock. In a frozen cgroup that process would stand still, and whoever starts it wait.
+func (c *Container) mayExec() (*shim.Shim, error) {
+	s, err := c.mustRun()
+	if err == nil && c.look().State.Paused {
+		err = daemon.Errorf(daemon.Conflict, "Container %s is paused, unpause the container before exec", c.look().Name)
+	}
+	return s, err
 }
 
 // execProcess is the container's own process with what exec changes.
@@ -107,7 +114,7 @@ func (e *Engine) ExecStart(_ context.Context, id string, o daemon.ExecStartOptio
 	out.TTY, out.DetachKeys = x.request.Tty, x.request.DetachKeys
 	x.container.verb.Lock()
 	defer x.container.verb.Unlock()
-	s, err := x.container.mustRun()
+	s, err := x.container.mayExec()
 	if err != nil {
 		return out, err
 	}
@@ -131,7 +138,7 @@ func (e *Engine) ExecStart(_ context.Context, id string, o daemon.ExecStartOptio
 	}
 	running, err := e.launchExec(x, s, stdio)
 	if err != nil {
-		x.finish(exitCodeOf(err))
+		e.ended(x, exitCodeOf(err))
 		if out.Conn != nil {
 			err = errors.Join(err, out.Conn.Close())
 		}
@@ -148,7 +155,7 @@ func (e *Engine) ExecStart(_ context.Context, id string, o daemon.ExecStartOptio
 		if err != nil {
 			exit.Code = 137 // it went with its container
 		}
-		x.finish(exit.Code)
+		e.ended(x, exit.Code)
 	}()
 	return out, nil
 }
@@ -164,11 +171,20 @@ func (x *Exec) begin() error {
 	return nil
 }
 
-func (x *Exec) finish(code int) {
+// execMemory is how long the exit code of an exec can be asked for, be its container gone or not; Docker's execCommandGC.
+const execMemory = 5 * time.Minute
+
+// ended records the end of an exec.
+func (e *Engine) ended(x *Exec, code int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.running, x.code = false, &code
 	close(x.ended)
+	time.AfterFunc(execMemory, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.execs, x.id)
+	})
 }
 
 // untilEnded is the output of a process that ends with the process: the client
@@ -267,18 +283,4 @@ func (e *Engine) execsOf(id string) (ids []string) {
 	}
 	slices.Sort(ids)
 	return ids
-}
-
-// forgetExecs drops the execs of a container's earlier processes, but for those
-// of the last one: a client asks for the exit code after the end.
-func (e *Engine) forgetExecs(id string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for key, x := range e.execs {
-		x.mu.Lock()
-		if x.container.look().ID == id && x.code != nil && !x.running {
-			delete(e.execs, key)
-		}
-		x.mu.Unlock()
-	}
 }

@@ -66,7 +66,6 @@ func (e *Engine) finish(c *Container, exit shim.Exit) {
 		c.ended = nil
 	}
 	c.mu.Unlock()
-	e.forgetExecs(r.ID)
 	c.tell(exit.Code, waiter.forEnd)
 	if goes {
 		_ = e.remove(c, daemon.RemoveOptions{Volumes: true})

@@ -212,6 +212,48 @@ func TestAnExecEndsWithItsContainer(t *testing.T) {
 	}
 }
 
+func TestNothingIsExecutedInAContainerThatWasPausedMeanwhile(t *testing.T) {
+	w := open(t)
+	id := w.create(request("sleep", "1000"))
+	require.NoError(t, w.Start(w.ctx(), id))
+	exec, err := w.ExecCreate(w.ctx(), id, container.ExecCreateRequest{Cmd: []string{"true"}})
+	require.NoError(t, err)
+	require.NoError(t, w.Pause(w.ctx(), id))
+	started := make(chan error, 1)
+	go func() {
+		_, err := w.ExecStart(w.ctx(), exec, daemon.ExecStartOptions{Detach: true})
+		started <- err
+	}()
+	select {
+	case err := <-started:
+		require.Equal(t, daemon.Conflict, daemon.KindOf(err), "%v", err)
+	case <-time.After(patience):
+		require.NoError(t, w.group(id).Thaw()) // or the test could not end
+		require.Fail(t, "the process stands still, and nothing can be done with the container")
+	}
+	require.NoError(t, w.Unpause(w.ctx(), id))
+	_, err = w.ExecStart(w.ctx(), exec, daemon.ExecStartOptions{Detach: true})
+	require.NoError(t, err)
+}
+
+// The client asks for it when it has read all output, and the container may be gone by then.
+func TestAnExitCodeOutlivesTheContainer(t *testing.T) {
+	w := open(t)
+	id := w.create(request("sleep", "1000"))
+	require.NoError(t, w.Start(w.ctx(), id))
+	exec, err := w.ExecCreate(w.ctx(), id, container.ExecCreateRequest{Cmd: []string{"sh", "-c", "exit 3"}})
+	require.NoError(t, err)
+	_, err = w.ExecStart(w.ctx(), exec, daemon.ExecStartOptions{Detach: true})
+	require.NoError(t, err)
+	x, err := w.findExec(exec)
+	require.NoError(t, err)
+	<-x.ended
+	require.NoError(t, w.Remove(w.ctx(), id, daemon.RemoveOptions{Force: true}))
+	end, err := w.ExecInspect(w.ctx(), exec)
+	require.NoError(t, err)
+	require.Equal(t, 3, *end.ExitCode)
+}
+
 func TestTheContainerOfARunThatFailedCanBeStarted(t *testing.T) {
 	w := open(t)
 	b := w.build(files{"Dockerfile": "FROM cutaway/toolbox\nRUN echo x > /x && false\n"}, daemon.BuildOptions{Keep: daemon.KeepFailed})

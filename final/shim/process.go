@@ -204,9 +204,9 @@ func setSize(master *os.File, size Size) error {
 	if err != nil {
 		return err
 	}
-	var ioctl error
-	err = raw.Control(func(fd uintptr) { ioctl = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &ws) })
-	return errors.Join(err, os.NewSyscallError("ioctl TIOCSWINSZ", ioctl))
+	// Control itself fails if the process has just ended and its terminal was closed, which needs no size.
+	_ = raw.Control(func(fd uintptr) { err = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &ws) })
+	return os.NewSyscallError("ioctl TIOCSWINSZ", err)
 }
 
 // attach makes a connection one of the process's streams.
