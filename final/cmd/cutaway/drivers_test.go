@@ -46,7 +46,7 @@ func onBtrfs(t *testing.T, dir string) {
 func TestContainersOfEveryStorageDriver(t *testing.T) {
 	for driver, prepare := range drivers {
 		t.Run(driver, func(t *testing.T) {
-			dir := t.TempDir()
+			dir := shortDir(t)
 			prepare(t, dir)
 			engineFor(t, dir, driver)
 			require.Equal(t, driver, cutaway(t, "info", "-f", "{{.Driver}}"))

@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -85,6 +86,14 @@ type daemon struct {
 	dir, host string
 	cmd       *exec.Cmd
 	log       bytes.Buffer
+}
+
+// shortDir is a directory for an engine: t.TempDir has the test's name in it, and the path of a socket ends after 107 bytes (unix(7)).
+func shortDir(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "cutaway-cli-")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	return dir
 }
 
 // startDaemon starts one with its directories in dir.

@@ -127,7 +127,7 @@ func TestAClientThatEndsBetweenStepsLeavesNothing(t *testing.T) {
 }
 
 func TestAnEngineThatIsKilledBetweenStepsIsCleanedUpAfterByTheNext(t *testing.T) {
-	dir := t.TempDir()
+	dir := shortDir(t)
 	var bridge string
 	for _, at := range []string{"network.Address", "chroot.Pivot"} {
 		d, err := startDaemon(dir)
