@@ -114,7 +114,7 @@ func (p *push) send(ctx context.Context, to *session, sources map[string]string)
 	}
 	stored, err := layout.Path(p.dir).Image(p.image.desc.Digest) // what is in the index stays, for it is leased
 	if err != nil {
-		_, gone := p.Get(p.image.ID)
+		_, gone := p.Get(p.ref.String())
 		return errors.Join(gone, err)
 	}
 	layers, err := stored.Layers()

@@ -99,7 +99,9 @@ func TestAnImageThatIsRemovedBeforeItsPushIsNotFound(t *testing.T) {
 		}
 		return false
 	})
-	require.ErrorIs(t, s.Push(t.Context(), ref, images.PushOptions{}), images.ErrNotFound)
+	err = s.Push(t.Context(), ref, images.PushOptions{})
+	require.ErrorIs(t, err, images.ErrNotFound)
+	require.ErrorContains(t, err, "no such image: "+ref.Familiar())
 }
 
 func TestPushingNeedsAnImageAndPermission(t *testing.T) {
