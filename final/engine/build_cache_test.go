@@ -8,7 +8,6 @@ import (
 
 	daemon "cutaway/07-daemon"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 )
@@ -156,17 +155,17 @@ func TestABuildKeepsWhatOthersRemoveMeanwhile(t *testing.T) {
 			}
 		})
 	}
+	t.Cleanup(func() {
+		close(done)
+		require.NoError(t, others.Wait())
+	})
 	for n := range 50 {
 		tag := []string{"app", "other"}[n%2]
 		b := w.build(f, daemon.BuildOptions{Tags: []string{tag}})
-		if !assert.NoError(t, b.err, "%d: %s", n, b.out) {
-			break
-		}
+		require.NoError(t, b.err, "%d: %s", n, b.out)
 		if n%2 == 0 {
 			_, err := imageStore{w.Engine}.Remove(w.ctx(), tag, daemon.ImageRemoveOptions{})
-			assert.NoError(t, err)
+			require.NoError(t, err)
 		}
 	}
-	close(done)
-	require.NoError(t, others.Wait())
 }

@@ -92,8 +92,7 @@ func (e *Engine) removeAll(img images.Image) (gone []image.DeleteResponse, err e
 // tidy is the error of a removal that nobody asked for by name: what came into
 // use meanwhile stays, and what somebody else has removed is gone, too.
 func tidy(err error) error {
-	switch daemon.KindOf(err) {
-	case daemon.Conflict, daemon.NotFound:
+	if kind := daemon.KindOf(err); kind == daemon.Conflict || kind == daemon.NotFound {
 		return nil
 	}
 	return err
