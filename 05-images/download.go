@@ -103,10 +103,11 @@ func (d *download) fetch(ctx context.Context) error {
 	for pause := pauses; ; {
 		at := d.ready
 		err = d.more(ctx, to)
-		if d.ready > at {
+		if at < d.ready {
 			pause = pauses
 		}
-		if !again(ctx, &pause, err) {
+		short := err == nil && at < d.ready && d.ready < d.layer.Size // who did not tell a length can break in good order
+		if !short && !again(ctx, &pause, err) {
 			break
 		}
 	}

@@ -29,6 +29,7 @@ type flaky struct {
 	blob          []byte
 	breaks        atomic.Int32 // how often
 	acceptsRanges bool
+	tellsNoLength bool     // and ends in good order where it breaks, as a proxy does whose own source has broken
 	ranges        sync.Map // that were asked for
 }
 
@@ -45,15 +46,18 @@ func (f *flaky) serve(w http.ResponseWriter, r *http.Request) bool {
 			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", start, len(f.blob)-1, len(f.blob)))
 		}
 	}
-	w.Header().Set("Content-Length", strconv.Itoa(len(f.blob)-start))
+	if !f.tellsNoLength {
+		w.Header().Set("Content-Length", strconv.Itoa(len(f.blob)-start))
+	}
 	if start > 0 {
 		w.WriteHeader(http.StatusPartialContent)
 	}
+	_ = http.NewResponseController(w).Flush() // else a short body gets its length
 	n := len(f.blob)
 	if left := f.breaks.Add(-1); left >= 0 {
 		n = len(f.blob) / int(left+2)
 	}
-	if _, err := w.Write(f.blob[start:max(start, n)]); err == nil && n < len(f.blob) {
+	if _, err := w.Write(f.blob[start:max(start, n)]); err == nil && n < len(f.blob) && !f.tellsNoLength {
 		panic(http.ErrAbortHandler)
 	}
 	return true
@@ -72,12 +76,12 @@ func digestOf(b []byte) string {
 }
 
 func TestABrokenConnectionIsContinued(t *testing.T) {
-	for _, acceptsRanges := range []bool{true, false} {
-		t.Run(fmt.Sprintf("accepts ranges: %v", acceptsRanges), func(t *testing.T) {
+	for _, registry := range []*flaky{{acceptsRanges: true}, {}, {acceptsRanges: true, tellsNoLength: true}, {tellsNoLength: true}} {
+		t.Run(fmt.Sprintf("accepts ranges: %v, tells no length: %v", registry.acceptsRanges, registry.tellsNoLength), func(t *testing.T) {
 			srv, dir, u := newServer(t), t.TempDir(), newTrees()
 			blob := tarOf("a=" + noise(1, 3<<20))
 			ref := srv.push(t, "web", imageOf(t, plainLayer(blob)))
-			registry := &flaky{blob: blob, acceptsRanges: acceptsRanges}
+			registry.blob = blob
 			registry.breaks.Store(3)
 			srv.setMeddle(registry.serve)
 			img, err := pull(t, openStore(t, dir), ref, images.PullOptions{Unpack: u})
