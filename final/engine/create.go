@@ -149,10 +149,11 @@ func (e *Engine) checkNetwork(req daemon.CreateRequest, host *container.HostConf
 			return daemon.Errorf(daemon.Invalid, "conflicting options: port publishing and the container type network mode")
 		}
 		other, err := e.find(host.NetworkMode.ConnectedContainer())
-		if err == nil {
-			host.NetworkMode = container.NetworkMode("container:" + other.look().ID) // its name may become another's
+		if err != nil { // not with its kind: clients take that what is not found is the image, and pull it
+			return daemon.Errorf(daemon.Invalid, "joining network namespace of container: %w", err)
 		}
-		return err
+		host.NetworkMode = container.NetworkMode("container:" + other.look().ID) // its name may become another's
+		return nil
 	}
 	if req.NetworkingConfig == nil {
 		return nil

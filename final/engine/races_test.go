@@ -189,6 +189,15 @@ func TestANetworkIsThatOfTheContainerNotOfItsName(t *testing.T) {
 	require.Equal(t, nsOf(t, w.pidOf(first))[namespaces.Net], nsOf(t, w.pidOf(third))[namespaces.Net])
 }
 
+func TestANetworkOfNobodyIsNoMissingImage(t *testing.T) {
+	w := open(t)
+	req := request("true")
+	req.HostConfig.NetworkMode = "container:nosuch"
+	_, err := w.Create(w.ctx(), req)
+	require.ErrorContains(t, err, "No such container: nosuch")
+	require.Equal(t, daemon.Invalid, daemon.KindOf(err), "docker pulls the image of a container that cannot be created for something not found")
+}
+
 func TestAnExecEndsWithItsContainer(t *testing.T) {
 	w := open(t)
 	for range 12 {
