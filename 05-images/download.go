@@ -100,8 +100,7 @@ func (d *download) fetch(ctx context.Context) error {
 	}
 	d.set(func() { d.ready = left })
 	to := io.MultiWriter(d.file, sum, writerFunc(d.arrived))
-	for pause := pauses; ; {
-		at := d.ready
+	for pause, at := pauses, left; ; at = d.ready {
 		err = d.more(ctx, to)
 		if at < d.ready {
 			pause = pauses
