@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"sync"
 
 	images "cutaway/05-images"
 	daemon "cutaway/07-daemon"
@@ -68,39 +67,8 @@ func (b *builder) build(ctx context.Context, dir string) (string, error) {
 	}
 	return build.Build(ctx, b, build.Options{
 		Dockerfile: file, Context: files, Scratch: fetched, Target: b.o.Target, Platform: b.o.Platform, Args: b.o.Args, Labels: b.o.Labels,
-		Cache: b.builds.cache, NoCache: b.o.NoCache, Pull: b.o.Pull, Out: b.say,
+		Cache: b.cache, NoCache: b.o.NoCache, Pull: b.o.Pull, Out: b.say,
 	})
-}
-
-// builds is what the engine keeps of its builds.
-type builds struct {
-	cache *build.Cache
-
-	mu     sync.Mutex     // guards what follows
-	needed map[string]int // images and containers that must stay for builds, creates and restarts that go on, and for how many
-}
-
-// hold keeps an image or a container from going away.
-func (b *builds) hold(id string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.needed[id]++
-}
-
-// release ends that.
-func (b *builds) release(id string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.needed[id]--; b.needed[id] == 0 {
-		delete(b.needed, id)
-	}
-}
-
-// holds tells whether a build needs it.
-func (b *builds) holds(id string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.needed[id] > 0
 }
 
 // endBuilds ends the containers of builds that an earlier engine was in the
@@ -129,8 +97,7 @@ func (e *Engine) openBuilds() (err error) {
 	if err := errors.Join(os.MkdirAll(e.data("builds"), 0o700), os.MkdirAll(e.exec("builds"), 0o711)); err != nil {
 		return err
 	}
-	e.builds.needed = map[string]int{}
-	e.builds.cache, err = build.OpenCache(e.data("cache"), func(id string) bool {
+	e.cache, err = build.OpenCache(e.data("cache"), func(id string) bool {
 		_, err := e.images.Get(id)
 		return err == nil
 	})
@@ -140,13 +107,13 @@ func (e *Engine) openBuilds() (err error) {
 // intermediate tells whether an image is but a step on the way to others: it has
 // no name, and they stand on it.
 func (e *Engine) intermediate(img images.Image) bool {
-	return len(img.Names) == 0 && len(e.builds.cache.Children(img.ID)) > 0
+	return len(img.Names) == 0 && len(e.cache.Children(img.ID)) > 0
 }
 
 // forgetStep drops an image that is gone from the cache, and returns the one that
 // it was made of, if nothing else needs that: no name, no image, no container.
 func (e *Engine) forgetStep(id string) (parent string, err error) {
-	parent, err = e.builds.cache.Forget(id)
+	parent, err = e.cache.Forget(id)
 	if err != nil || parent == "" {
 		return "", err
 	}
@@ -154,7 +121,7 @@ func (e *Engine) forgetStep(id string) (parent string, err error) {
 	if errors.Is(err, images.ErrNotFound) {
 		return "", nil
 	}
-	if user, _ := e.userOf(parent); err != nil || user != "" || len(img.Names)+len(img.Digests)+len(e.builds.cache.Children(parent)) > 0 {
+	if user, _ := e.userOf(parent); err != nil || user != "" || len(img.Names)+len(img.Digests)+len(e.cache.Children(parent)) > 0 {
 		return "", err
 	}
 	return parent, nil
@@ -169,7 +136,7 @@ func (e *Engine) PruneBuilds(_ context.Context, o daemon.BuildPruneOptions) (rep
 	}
 	report.CachesDeleted = []string{}
 	before := e.layerSizes()
-	for _, id := range e.builds.cache.Images() {
+	for _, id := range e.cache.Images() {
 		img, err := e.images.Get(id)
 		if err != nil {
 			continue // it went with another

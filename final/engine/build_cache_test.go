@@ -111,7 +111,7 @@ func TestWhatBuildsHaveLeftIsPruned(t *testing.T) {
 	w := open(t)
 	f := files{"Dockerfile": "FROM cutaway/toolbox\nRUN echo one > /one\nRUN echo two > /two\n"}
 	w.must(f, daemon.BuildOptions{Tags: []string{"app"}})
-	all := func() int { return len(w.builds.cache.Images()) }
+	all := func() int { return len(w.cache.Images()) }
 	failed := w.build(files{"Dockerfile": "FROM cutaway/toolbox\nRUN echo x > /x\nRUN false\n"}, daemon.BuildOptions{Keep: daemon.KeepNone})
 	require.Error(t, failed.err)
 	require.Equal(t, 3, all())

@@ -42,8 +42,8 @@ func (b *builder) Run(ctx context.Context, d build.Draft, cmd build.Command) (im
 	if err != nil {
 		return img, err
 	}
-	b.builds.hold(made.ID) // its files are needed when it has ended
-	defer b.builds.release(made.ID)
+	b.needs.hold(made.ID) // its files are needed when it has ended
+	defer b.needs.release(made.ID)
 	note := b.data("builds", made.ID) // for the next engine, should this one be killed
 	if err := os.WriteFile(note, nil, 0o600); err != nil {
 		return img, errors.Join(err, b.discardRun(made.ID))

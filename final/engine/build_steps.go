@@ -28,12 +28,12 @@ func (b *builder) say(text string) { b.progress(jsonstream.Message{Stream: text}
 // keep keeps an image from being removed while the build goes on.
 func (b *builder) keep(id string) {
 	b.held = append(b.held, id)
-	b.builds.hold(id)
+	b.needs.hold(id)
 }
 
 func (b *builder) end() {
 	for _, id := range b.held {
-		b.builds.release(id)
+		b.needs.release(id)
 	}
 }
 

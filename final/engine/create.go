@@ -23,10 +23,10 @@ func (e *Engine) Create(_ context.Context, req daemon.CreateRequest) (container.
 	if err != nil {
 		return none, err
 	}
-	if img, err = e.images.Hold(img.ID, e.builds.hold); err != nil {
+	if img, err = e.images.Hold(img.ID, e.needs.hold); err != nil {
 		return none, imageError(err, req.Config.Image)
 	}
-	defer e.builds.release(img.ID)
+	defer e.needs.release(img.ID)
 	config, host := spec.Merge(*req.Config, img.Config.Config), *req.HostConfig
 	if err := spec.Check(config, host); err != nil {
 		return none, badOption.About(daemon.Errorf(daemon.Invalid, "%w", err))

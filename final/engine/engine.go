@@ -17,6 +17,7 @@ import (
 	unionfs "cutaway/04-unionfs"
 	images "cutaway/05-images"
 	network "cutaway/06-network"
+	"cutaway/final/build"
 	"cutaway/final/plan"
 	"cutaway/final/shim"
 	"cutaway/final/volume"
@@ -56,7 +57,8 @@ type Engine struct {
 	volumes *volume.Store
 	net     *network.Network
 	groups  *cgroups.System
-	builds  builds
+	cache   *build.Cache // of builds
+	needs   needs
 
 	mu         sync.Mutex // guards what follows; held for moments only
 	containers map[string]*Container
@@ -70,6 +72,7 @@ type Engine struct {
 // that an earlier engine has left, running or not.
 func Open(o Options) (*Engine, error) {
 	e := &Engine{o: withDefaults(o), containers: map[string]*Container{}, names: map[string]string{}, execs: map[string]*Exec{}, likely: usual}
+	e.needs.by = map[string]int{}
 	for _, step := range []struct {
 		name string
 		do   func() error

@@ -45,8 +45,8 @@ func (e *Engine) watch(c *Container, running *shim.Running) {
 // those who wait, and removes it if it was made to be.
 func (e *Engine) finish(c *Container, exit shim.Exit) {
 	r := c.look()
-	goes := r.Host.AutoRemove && !e.builds.holds(r.ID) // asked before the build is told, which may be done with it then
-	kills, _ := e.group(r.ID).OOMKills()               // a group that is gone has no more to tell
+	goes := r.Host.AutoRemove && !e.needs.holds(r.ID) // asked before the build is told, which may be done with it then
+	kills, _ := e.group(r.ID).OOMKills()              // a group that is gone has no more to tell
 	err := errors.Join(e.undo(c), e.net.Release(r.ID), c.letGo())
 	c.mu.Lock()
 	s := &c.record.State

@@ -180,7 +180,7 @@ func (e imageStore) removeOne(ref string, o images.RemoveOptions) ([]image.Delet
 
 // userOf names a container that was made from the image, or a build that needs it.
 func (e *Engine) userOf(imageID string) (id string, running bool) {
-	if e.builds.holds(imageID) {
+	if e.needs.holds(imageID) {
 		return "of a build", true
 	}
 	for _, c := range e.all() {

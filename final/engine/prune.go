@@ -130,7 +130,7 @@ func (e *Engine) PruneContainers(ctx context.Context, f daemon.Filters) (contain
 	}
 	for _, c := range e.all() {
 		r := c.look()
-		if c.running() || !old(r.Created, r.Config.Labels) || e.builds.holds(r.ID) {
+		if c.running() || !old(r.Created, r.Config.Labels) || e.needs.holds(r.ID) {
 			continue
 		}
 		size, _ := e.sizes(r)

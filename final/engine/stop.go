@@ -131,9 +131,9 @@ func (e *Engine) Restart(ctx context.Context, ref string, o daemon.StopOptions) 
 	}
 	if c.running() {
 		id := c.look().ID
-		e.builds.hold(id) // one of --rm survives this stop
+		e.needs.hold(id) // one of --rm survives this stop
 		err = e.Stop(ctx, id, o)
-		e.builds.release(id)
+		e.needs.release(id)
 		if err != nil && daemon.KindOf(err) != daemon.NotModified {
 			return err
 		}
