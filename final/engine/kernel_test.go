@@ -12,11 +12,11 @@ import (
 
 	namespaces "cutaway/02-namespaces"
 	daemon "cutaway/07-daemon"
+	"cutaway/chapters/lab"
 
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
 	"github.com/stretchr/testify/require"
-	"github.com/vishvananda/netlink"
 )
 
 func demultiplexed(t *testing.T, stream daemon.Stream) string {
@@ -109,7 +109,7 @@ func traces(t *testing.T, e *Engine) []string {
 			list = append(list, "mount "+strings.Fields(line)[4])
 		}
 	}
-	links, err := netlink.LinkList()
+	links, err := lab.Links()
 	require.NoError(t, err)
 	for _, l := range links {
 		if l.Type() == "veth" {

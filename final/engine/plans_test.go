@@ -10,11 +10,11 @@ import (
 	"testing"
 
 	daemon "cutaway/07-daemon"
+	"cutaway/chapters/lab"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/stretchr/testify/require"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -132,11 +132,11 @@ func TestAnEngineThatDoesNotOpenLeavesNoNetwork(t *testing.T) {
 	o := Options{DataRoot: dir + "/data", ExecRoot: dir + "/run"}
 	require.NoError(t, os.MkdirAll(dir+"/data/containers/x", 0o700))
 	require.NoError(t, os.WriteFile(dir+"/data/containers/x/container.json", []byte("{"), 0o600))
-	before, err := netlink.LinkList()
+	before, err := lab.Links()
 	require.NoError(t, err)
 	_, err = Open(o)
 	require.ErrorContains(t, err, "take over containers")
-	after, err := netlink.LinkList()
+	after, err := lab.Links()
 	require.NoError(t, err)
 	require.Len(t, after, len(before))
 }

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"cutaway/chapters/lab"
+
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -107,7 +109,7 @@ func (d *traced) stop() {
 	if d.cmd != nil {
 		d.trace()
 	}
-	links, err := netlink.LinkList()
+	links, err := lab.Links()
 	require.NoError(d.t, err)
 	for _, link := range links {
 		if link.Type() == "bridge" {

@@ -132,7 +132,7 @@ func (d *daemon) stop() error {
 
 // removeBridges removes what engines leave for the next one of theirs.
 func removeBridges() error {
-	links, err := netlink.LinkList()
+	links, err := lab.Links()
 	for _, link := range links {
 		if link.Type() == "bridge" {
 			err = errors.Join(err, netlink.LinkDel(link))

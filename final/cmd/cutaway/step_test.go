@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"cutaway/chapters/lab"
+
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -67,7 +69,7 @@ func left(t *testing.T, id string, child int) []string {
 		require.NoError(t, err)
 		found = append(found, groups...)
 	}
-	links, err := netlink.LinkList()
+	links, err := lab.Links()
 	require.NoError(t, err)
 	for _, link := range links {
 		if strings.Contains(link.Attrs().Name, id[:7]) {
